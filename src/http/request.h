@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/error.h"
+#include "../base/text.h"
+#include "../base/token.h"
+
+struct arena;
+
+#define BODY_MAX 65536
+
+enum http_method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT,
+		   METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
+extern const char *const http_method_names[];
+
+/* A request as nginx handed it over; text lives in the arena. */
+struct request {
+	struct arena *arena;
+	enum http_method method;
+	const char *path;   /* decoded once, begins with '/' , no query */
+	const char *query;  /* as sent, without '?'; "" when absent */
+	const char *body;
+	size_t body_len;
+	const char *content_type;   /* NULL when absent, so below */
+	const char *authorization;
+	const char *seed;           /* X-Seed */
+	const char *idempotency_key;
+	const char *origin;
+	const char *client_address; /* text form */
+	char request_id[REQUEST_ID_SIZE];
+	bool network;  /* came by the mTLS server */
+	struct fault fault; /* found while reading: answered before routing */
+};
+
+/* What goes back. headers beyond the fixed ones are added as whole lines. */
+struct reply {
+	int status;
+	const char *content_type; /* default application/json */
+	struct text body;
+	struct text headers;      /* "Name: value\r\n" … */
+};
+
+void reply_header(struct reply *reply, const char *name, const char *value);
+
+#endif
