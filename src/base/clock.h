@@ -7,7 +7,7 @@
 
 /* Moments are Unix seconds, UTC, in int64_t; 0 stands for "never". */
 
-int64_t clock_now(void);          /* seconds, wall clock */
+int64_t clock_now(void);	  /* seconds, wall clock */
 int64_t clock_monotonic_us(void); /* microseconds, for measuring */
 
 #define TIME_TEXT_SIZE 21 /* "2026-04-15T12:00:00Z" */

@@ -15,28 +15,28 @@ struct arena;
  * line number. docs/configuration.md lists them.
  */
 struct config {
-	const char *listen;          /* unix:/path or host:port */
-	int64_t listen_mode;         /* octal permissions of the socket */
+	const char *listen;  /* unix:/path or host:port */
+	int64_t listen_mode; /* octal permissions of the socket */
 	int64_t workers;
-	int64_t worker_requests;     /* a worker retires after so many; 0 never */
-	const char *db_socket;       /* path; empty: db_host/db_port over TCP */
+	int64_t worker_requests; /* a worker retires after so many; 0 never */
+	const char *db_socket;	 /* path; empty: db_host/db_port over TCP */
 	const char *db_host;
 	int64_t db_port;
 	const char *db_name;
 	const char *db_user;
-	const char *db_password_file;  /* "" : no password (unix_socket auth) */
-	const char *db_owner_user;     /* cardstock-migrate, cardstock-audit */
+	const char *db_password_file; /* "" : no password (unix_socket auth) */
+	const char *db_owner_user;    /* cardstock-migrate, cardstock-audit */
 	const char *db_owner_password_file;
-	const char *db_tls_ca;         /* CA file; empty: no TLS */
+	const char *db_tls_ca; /* CA file; empty: no TLS */
 	int64_t db_connect_timeout_s;
 	int64_t db_read_timeout_s;
 	const char *master_key_file;
-	const char *log_target;      /* stderr or syslog */
-	const char *log_level;       /* broken unusual client info debug */
-	const char *cors_origins;    /* space separated; empty: CORS off */
-	int64_t login_cache_s;       /* 0-5 */
-	const char *billing_line1, *billing_city, *billing_state,
-		*billing_zip, *billing_country;
+	const char *log_target;	  /* stderr or syslog */
+	const char *log_level;	  /* broken unusual client info debug */
+	const char *cors_origins; /* space separated; empty: CORS off */
+	int64_t login_cache_s;	  /* 0-5 */
+	const char *billing_line1, *billing_city, *billing_state, *billing_zip,
+		*billing_country;
 	const char *holder_name;
 };
 

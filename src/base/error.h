@@ -13,8 +13,8 @@ enum error_code {
 };
 
 struct error_info {
-	const char *code;     /* wire code, "ok" for ERR_NONE */
-	int status;           /* HTTP */
+	const char *code; /* wire code, "ok" for ERR_NONE */
+	int status;	  /* HTTP */
 	bool retryable;
 	const char *sentence; /* for a human, ends with a full stop */
 };

@@ -16,8 +16,13 @@
  * The format is literal text and %-conversions that yield key=value pairs;
  * use log_text() for a value that came from outside: it quotes and escapes.
  */
-enum log_level { LOG_LEVEL_BROKEN, LOG_LEVEL_UNUSUAL, LOG_LEVEL_CLIENT,
-		 LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_BROKEN,
+	LOG_LEVEL_UNUSUAL,
+	LOG_LEVEL_CLIENT,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 void log_open(const char *program, bool to_syslog, enum log_level most);
 /* Put before each line until changed; "" for none. */

@@ -21,10 +21,12 @@ struct money {
 #define MONEY_TEXT_SIZE 24
 
 /* False, with *sum untouched, when currencies differ or the range is left. */
-__attribute__((warn_unused_result)) bool
-money_add(struct money *sum, struct money a, struct money b);
-__attribute__((warn_unused_result)) bool
-money_sub(struct money *difference, struct money a, struct money b);
+__attribute__((warn_unused_result)) bool money_add(struct money *sum,
+						   struct money a,
+						   struct money b);
+__attribute__((warn_unused_result)) bool money_sub(struct money *difference,
+						   struct money a,
+						   struct money b);
 
 struct money money_negate(struct money a);
 /* <0, 0, >0; both of one currency (asserted). */
@@ -38,7 +40,12 @@ struct money money_min(struct money a, struct money b);
  * decimals that are not zero ("500", "500.0", "5e2", "500.000" are equal),
  * within ±MONEY_MAX_CENTS. Never a floating-point number in between.
  */
-enum money_parse { MONEY_OK, MONEY_MALFORMED, MONEY_TOO_PRECISE, MONEY_RANGE };
+enum money_parse {
+	MONEY_OK,
+	MONEY_MALFORMED,
+	MONEY_TOO_PRECISE,
+	MONEY_RANGE
+};
 enum money_parse money_parse_usd(const char *number, struct money *amount);
 /* Always two decimals: "9.99", "-12.50". */
 void money_format(char out[MONEY_TEXT_SIZE], struct money amount);

@@ -20,9 +20,17 @@ struct arena;
  */
 struct keyring;
 
-enum key_purpose { KEY_PAN_ENCRYPTION, KEY_PAN_LOOKUP, KEY_CVV, KEY_REPLY,
-		   KEY_SEED, KEY_WEBHOOK_SECRET, KEY_CURSOR, KEY_LEDGER_SEAL,
-		   KEY_PURPOSES };
+enum key_purpose {
+	KEY_PAN_ENCRYPTION,
+	KEY_PAN_LOOKUP,
+	KEY_CVV,
+	KEY_REPLY,
+	KEY_SEED,
+	KEY_WEBHOOK_SECRET,
+	KEY_CURSOR,
+	KEY_LEDGER_SEAL,
+	KEY_PURPOSES
+};
 
 struct keyring *keyring_open(const char *path, char *error, size_t error_size);
 void keyring_close(struct keyring *ring);
@@ -37,9 +45,11 @@ bool keyring_has(const struct keyring *ring, uint16_t id);
  */
 #define SEAL_OVERHEAD 30
 bool secret_seal(const struct keyring *ring, enum key_purpose purpose,
-		 const char *context, struct bytes plain, unsigned char *sealed);
+		 const char *context, struct bytes plain,
+		 unsigned char *sealed);
 bool secret_open(const struct keyring *ring, enum key_purpose purpose,
-		 const char *context, struct bytes sealed, unsigned char *plain);
+		 const char *context, struct bytes sealed,
+		 unsigned char *plain);
 
 /* HMAC-SHA256 under the root's key for the purpose. */
 void secret_hmac(const struct keyring *ring, enum key_purpose purpose,
@@ -52,6 +62,6 @@ void sha256(struct bytes message, unsigned char out[32]);
 bool secret_equal(const void *a, const void *b, size_t len); /* constant time */
 void secret_wipe(void *memory, size_t len);
 void random_bytes(void *out, size_t len); /* getrandom; never fails */
-uint32_t random_below(uint32_t bound);    /* uniform, no modulo bias */
+uint32_t random_below(uint32_t bound);	  /* uniform, no modulo bias */
 
 #endif

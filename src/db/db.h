@@ -25,7 +25,7 @@ enum db_result {
 };
 
 enum db_type {
-	DB_INT,   /* int64_t */
+	DB_INT,	  /* int64_t */
 	DB_BOOL,  /* bool */
 	DB_TEXT,  /* const char *; NULL is NULL */
 	DB_BLOB,  /* struct bytes; data NULL is NULL */
@@ -56,7 +56,10 @@ struct db_counters {
 };
 
 /* Which of the configured users connects. */
-enum db_role { DB_ROLE_API, DB_ROLE_OWNER };
+enum db_role {
+	DB_ROLE_API,
+	DB_ROLE_OWNER
+};
 
 /* Never fails: connects when first used. One per process. */
 struct db *db_open(const struct config *config, enum db_role role);
@@ -96,10 +99,14 @@ enum db_result db_run(struct db *db, const struct statement *statement,
  * body asked; DB_RETRY/DB_WAIT tries used up; DB_LOST outcome unknown only
  * when *in_doubt is true (the connection broke at COMMIT), else no effect.
  */
-enum db_tx_next { DB_TX_COMMIT, DB_TX_ROLLBACK, DB_TX_FAILED };
+enum db_tx_next {
+	DB_TX_COMMIT,
+	DB_TX_ROLLBACK,
+	DB_TX_FAILED
+};
 
 struct db_tx {
-	const struct statement *start;  /* or NULL */
+	const struct statement *start; /* or NULL */
 	const void *start_params;
 	void *start_row;
 	/* Statement results that were not DB_OK are left in *result and

@@ -24,7 +24,8 @@ struct fcgi_service {
 };
 void fcgi_serve(const struct fcgi_service *service);
 
-/* A listening socket: "unix:/path" or "host:port". -1 with the message logged. */
+/* A listening socket: "unix:/path" or "host:port". -1 with the message logged.
+ */
 int fcgi_listen(const char *where, int mode);
 
 #endif

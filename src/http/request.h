@@ -14,26 +14,34 @@ struct arena;
 
 #define BODY_MAX 65536
 
-enum http_method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT,
-		   METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
+enum http_method {
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_PATCH,
+	METHOD_DELETE,
+	METHOD_OPTIONS,
+	METHOD_OTHER
+};
 extern const char *const http_method_names[];
 
 /* A request as nginx handed it over; text lives in the arena. */
 struct request {
 	struct arena *arena;
 	enum http_method method;
-	const char *path;   /* decoded once, begins with '/' , no query */
-	const char *query;  /* as sent, without '?'; "" when absent */
+	const char *path;  /* decoded once, begins with '/' , no query */
+	const char *query; /* as sent, without '?'; "" when absent */
 	const char *body;
 	size_t body_len;
-	const char *content_type;   /* NULL when absent, so below */
+	const char *content_type; /* NULL when absent, so below */
 	const char *authorization;
-	const char *seed;           /* X-Seed */
+	const char *seed; /* X-Seed */
 	const char *idempotency_key;
 	const char *origin;
 	const char *client_address; /* text form */
 	char request_id[REQUEST_ID_SIZE];
-	bool network;  /* came by the mTLS server */
+	bool network;	    /* came by the mTLS server */
 	struct fault fault; /* found while reading: answered before routing */
 };
 
@@ -42,7 +50,7 @@ struct reply {
 	int status;
 	const char *content_type; /* default application/json */
 	struct text body;
-	struct text headers;      /* "Name: value\r\n" … */
+	struct text headers; /* "Name: value\r\n" … */
 };
 
 void reply_header(struct reply *reply, const char *name, const char *value);

@@ -16,12 +16,16 @@ struct route_key {
 	const char *pattern; /* "/v1/cards/{id}/fund": {…} is one segment */
 };
 
-enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
+enum route_match {
+	ROUTE_FOUND,
+	ROUTE_NO_PATH,
+	ROUTE_NO_METHOD
+};
 
 struct route_result {
 	const void *row;
 	const char *args[ROUTE_ARGS]; /* the {…} segments, in the arena */
-	char allow[64];               /* for 405 and OPTIONS */
+	char allow[64];		      /* for 405 and OPTIONS */
 };
 
 /*

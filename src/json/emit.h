@@ -14,16 +14,16 @@ struct text;
  * the table's order.
  */
 enum emit_kind {
-	EMIT_TEXT,    /* const char *; NULL prints null */
-	EMIT_MONEY,   /* struct money: 9.99 */
-	EMIT_CENTS,   /* struct money: 999 */
-	EMIT_TIME,    /* int64_t Unix seconds: RFC 3339; 0 prints null */
-	EMIT_INT,     /* int64_t */
-	EMIT_BOOL,    /* bool */
-	EMIT_TENTHS,  /* int64_t 972 prints 97.2 */
-	EMIT_JSON,    /* const char * holding JSON text; NULL prints null */
-	EMIT_OBJECT,  /* nested struct at offset, by .object */
-	EMIT_LIST,    /* struct emit_list of .object rows */
+	EMIT_TEXT,   /* const char *; NULL prints null */
+	EMIT_MONEY,  /* struct money: 9.99 */
+	EMIT_CENTS,  /* struct money: 999 */
+	EMIT_TIME,   /* int64_t Unix seconds: RFC 3339; 0 prints null */
+	EMIT_INT,    /* int64_t */
+	EMIT_BOOL,   /* bool */
+	EMIT_TENTHS, /* int64_t 972 prints 97.2 */
+	EMIT_JSON,   /* const char * holding JSON text; NULL prints null */
+	EMIT_OBJECT, /* nested struct at offset, by .object */
+	EMIT_LIST,   /* struct emit_list of .object rows */
 };
 
 struct emit_list {
@@ -36,8 +36,8 @@ struct emit_object;
 struct emit_field {
 	const char *name;
 	enum emit_kind kind;
-	bool nullable;  /* the schema allows null; zero money prints null */
-	bool optional;  /* a NULL text or JSON, a zero time or money: left out */
+	bool nullable; /* the schema allows null; zero money prints null */
+	bool optional; /* a NULL text or JSON, a zero time or money: left out */
 	size_t offset;
 	const char *const *values; /* EMIT_TEXT: all it may be */
 	const struct emit_object *object;
@@ -50,9 +50,11 @@ struct emit_object {
 	const struct emit_field *fields;
 	size_t count;
 };
-#define EMIT(title, table) \
-	{ .name = (title), .fields = (table), \
-	  .count = sizeof(table) / sizeof((table)[0]) }
+#define EMIT(title, table)                                                     \
+	{                                                                      \
+		.name = (title), .fields = (table),                            \
+		.count = sizeof(table) / sizeof((table)[0])                    \
+	}
 
 void emit_object(struct text *out, const struct emit_object *object,
 		 const void *row);

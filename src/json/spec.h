@@ -18,16 +18,17 @@ struct text;
  * OpenAPI document is printed from the same tables.
  */
 enum spec_kind {
-	SPEC_TEXT,      /* const char *; min/max are code points */
-	SPEC_MONEY,     /* struct money; min/max are cents (0,0: not checked) */
-	SPEC_INT,       /* int64_t; a JSON integer or a query's decimal */
-	SPEC_BOOL,      /* bool */
-	SPEC_ENUM,      /* const char * out of values[], NULL-terminated */
-	SPEC_TIME,      /* int64_t Unix seconds; text per time_parse */
+	SPEC_TEXT,	/* const char *; min/max are code points */
+	SPEC_MONEY,	/* struct money; min/max are cents (0,0: not checked) */
+	SPEC_INT,	/* int64_t; a JSON integer or a query's decimal */
+	SPEC_BOOL,	/* bool */
+	SPEC_ENUM,	/* const char * out of values[], NULL-terminated */
+	SPEC_TIME,	/* int64_t Unix seconds; text per time_parse */
 	SPEC_TEXT_LIST, /* struct spec_list; min/max are the count of items */
-	SPEC_METADATA,  /* json_t *, borrowed: an object of ≤ 20 keys */
-	SPEC_OBJECT,    /* a nested struct at offset, by .object */
-	SPEC_DECIMAL,   /* const char *: a non-negative number's exact text */
+	SPEC_METADATA,	/* const char *: JSON text of an object, see below;
+			   nullable: null values are taken (a patch) */
+	SPEC_OBJECT,	/* a nested struct at offset, by .object */
+	SPEC_DECIMAL,	/* const char *: a non-negative number's exact text */
 };
 
 struct spec_list {
@@ -39,15 +40,15 @@ struct spec_field {
 	const char *name;
 	enum spec_kind kind;
 	bool required;
-	bool nullable;  /* JSON null is taken and reads as the zero value */
+	bool nullable;	  /* JSON null is taken and reads as the zero value */
 	int64_t min, max; /* both 0: unbounded */
 	enum error_code too_small, too_large; /* instead of invalid_parameter */
 	const char *const *values;
 	const struct spec *object;
 	size_t offset;
-	size_t given;   /* offset of a bool set when the field is there, or
-			   SPEC_NO_FLAG */
-	const char *doc; /* one sentence for the OpenAPI document */
+	size_t given;	     /* offset of a bool set when the field is there, or
+				SPEC_NO_FLAG */
+	const char *doc;     /* one sentence for the OpenAPI document */
 	const char *example; /* JSON text, may be NULL */
 };
 #define SPEC_NO_FLAG 0 /* request structs never start with a given-flag */
@@ -57,9 +58,11 @@ struct spec {
 	const struct spec_field *fields;
 	size_t count;
 };
-#define SPEC(title, table) \
-	{ .name = (title), .fields = (table), \
-	  .count = sizeof(table) / sizeof((table)[0]) }
+#define SPEC(title, table)                                                     \
+	{                                                                      \
+		.name = (title), .fields = (table),                            \
+		.count = sizeof(table) / sizeof((table)[0])                    \
+	}
 
 /*
  * Reads a body (an empty one counts as {}) or a query string into *out, which
@@ -81,11 +84,9 @@ void spec_print_parameters(struct text *out, const struct spec *spec);
 /*
  * Metadata rules of the contract: ≤ 20 keys, key 1-40 code points, value a
  * string of ≤ 500 code points, a number or a boolean; null only when patching.
- * merge returns the JSON text of old with patch laid over it: null deletes a
- * key; NULL with *fault set when the result has more than 20 keys. old is JSON
- * text of an object.
+ * The database merges a patch (JSON_MERGE_PATCH) and counts the keys.
  */
-const char *metadata_merge(struct arena *arena, const char *old,
-			   const json_t *patch, struct fault *fault);
+bool metadata_valid(const json_t *metadata, bool patch, const char *param,
+		    struct arena *arena, struct fault *fault);
 
 #endif
