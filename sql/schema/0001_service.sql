@@ -141,7 +141,7 @@ CREATE TABLE cards (
   total_spent_cents  BIGINT NOT NULL DEFAULT 0 COMMENT 'settled less refunded',
   transaction_count  BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'declines not counted',
   event_sequence     BIGINT UNSIGNED NOT NULL DEFAULT 0,
-  last_used_at     DATETIME NULL,
+  last_used_at     DATETIME NOT NULL DEFAULT '1970-01-01 00:00:00' COMMENT '1970: never; not NULL, so that pages can be walked by it',
   frozen_at        DATETIME NULL,
   terminated_at    DATETIME NULL,
   created_at       DATETIME NOT NULL,
