@@ -30,6 +30,8 @@ enum db_type {
 	DB_TEXT,  /* const char *; NULL is NULL */
 	DB_BLOB,  /* struct bytes; data NULL is NULL */
 	DB_MONEY, /* struct money in USD; column in cents; NULL reads as 0 */
+	DB_MONEY_OR_NULL, /* const struct money *, parameters only; NULL is
+			     NULL */
 	DB_TIME,  /* int64_t Unix seconds; column DATETIME in UTC; 0 is NULL */
 };
 

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cards.h"
+
+#include <string.h>
+
+/* As the view has them, and the routines that answer a card. */
+#define CARD_COLUMNS                                                           \
+	"id, public_id, wallet_id, number, bin_id, network, last4, "           \
+	"status, frozen_reason, label, balance_cents, pending_cents, "         \
+	"spending_limit_cents, allowed_categories, "                           \
+	"auto_freeze_at_cents, metadata, total_spent_cents, "                  \
+	"transaction_count, last_used_at, frozen_at, terminated_at, "          \
+	"created_at, expires_at, mode, clock_offset_s"
+
+/* base is where the card_row lies. */
+#define CARD_FIELDS(base)                                                      \
+	{DB_INT, (base) + offsetof(struct card_row, id)},                      \
+		{DB_TEXT, (base) + offsetof(struct card_row, public_id)},      \
+		{DB_INT, (base) + offsetof(struct card_row, wallet_id)},       \
+		{DB_INT, (base) + offsetof(struct card_row, number)},          \
+		{DB_TEXT, (base) + offsetof(struct card_row, bin_id)},         \
+		{DB_TEXT, (base) + offsetof(struct card_row, network)},        \
+		{DB_TEXT, (base) + offsetof(struct card_row, last4)},          \
+		{DB_TEXT, (base) + offsetof(struct card_row, status)},         \
+		{DB_TEXT, (base) + offsetof(struct card_row, frozen_reason)},  \
+		{DB_TEXT, (base) + offsetof(struct card_row, label)},          \
+		{DB_MONEY, (base) + offsetof(struct card_row, balance)},       \
+		{DB_MONEY, (base) + offsetof(struct card_row, pending)},       \
+		{DB_MONEY,                                                     \
+		 (base) + offsetof(struct card_row, spending_limit)},          \
+		{DB_TEXT,                                                      \
+		 (base) + offsetof(struct card_row, allowed_categories)},      \
+		{DB_MONEY,                                                     \
+		 (base) + offsetof(struct card_row, auto_freeze_at)},          \
+		{DB_TEXT, (base) + offsetof(struct card_row, metadata)},       \
+		{DB_MONEY, (base) + offsetof(struct card_row, total_spent)},   \
+		{DB_INT,                                                       \
+		 (base) + offsetof(struct card_row, transaction_count)},       \
+		{DB_TIME, (base) + offsetof(struct card_row, last_used_at)},   \
+		{DB_TIME, (base) + offsetof(struct card_row, frozen_at)},      \
+		{DB_TIME, (base) + offsetof(struct card_row, terminated_at)},  \
+		{DB_TIME, (base) + offsetof(struct card_row, created_at)},     \
+		{DB_TIME, (base) + offsetof(struct card_row, expires_at)},     \
+		{DB_TEXT, (base) + offsetof(struct card_row, mode)},           \
+	{                                                                      \
+		DB_INT, (base) + offsetof(struct card_row, clock_offset_s)     \
+	}
+
+static const struct db_field card_columns[] = {CARD_FIELDS(0)};
+static const struct db_field answer_columns[] = {
+	{DB_TEXT, offsetof(struct card_answer, outcome)},
+	CARD_FIELDS(offsetof(struct card_answer, card)),
+};
+static const struct db_field state_columns[] = {
+	{DB_TEXT, offsetof(struct card_answer, outcome)},
+	{DB_MONEY, offsetof(struct card_answer, refunded)},
+	CARD_FIELDS(offsetof(struct card_answer, card)),
+};
+
+static const struct db_field transfer_columns[] = {
+	{DB_TEXT, offsetof(struct card_transfer, outcome)},
+	{DB_TEXT, offsetof(struct card_transfer, public_id)},
+	{DB_MONEY, offsetof(struct card_transfer, previous_balance)},
+	{DB_MONEY, offsetof(struct card_transfer, amount)},
+	{DB_MONEY, offsetof(struct card_transfer, new_balance)},
+	{DB_MONEY, offsetof(struct card_transfer, wallet_balance)},
+};
+
+static const struct db_field details_columns[] = {
+	{DB_TEXT, offsetof(struct card_details, outcome)},
+	{DB_TEXT, offsetof(struct card_details, public_id)},
+	{DB_BLOB, offsetof(struct card_details, pan_sealed)},
+	{DB_TIME, offsetof(struct card_details, expires_at)},
+};
+
+struct card_params {
+	int64_t wallet_id;
+	const char *public_id;
+	struct money amount;
+	const char *reason, *key_public_id, *address, *request_id;
+};
+
+static const struct db_field card_params[] = {
+	{DB_INT, offsetof(struct card_params, wallet_id)},
+	{DB_TEXT, offsetof(struct card_params, public_id)},
+};
+static const struct db_field transfer_params[] = {
+	{DB_INT, offsetof(struct card_params, wallet_id)},
+	{DB_TEXT, offsetof(struct card_params, public_id)},
+	{DB_MONEY, offsetof(struct card_params, amount)},
+};
+static const struct db_field freeze_params[] = {
+	{DB_INT, offsetof(struct card_params, wallet_id)},
+	{DB_TEXT, offsetof(struct card_params, public_id)},
+	{DB_TEXT, offsetof(struct card_params, reason)},
+};
+static const struct db_field details_params[] = {
+	{DB_INT, offsetof(struct card_params, wallet_id)},
+	{DB_TEXT, offsetof(struct card_params, public_id)},
+	{DB_TEXT, offsetof(struct card_params, key_public_id)},
+	{DB_TEXT, offsetof(struct card_params, address)},
+	{DB_TEXT, offsetof(struct card_params, request_id)},
+};
+
+static const struct db_field create_params[] = {
+	{DB_INT, offsetof(struct card_new, wallet_id)},
+	{DB_TEXT, offsetof(struct card_new, public_id)},
+	{DB_TEXT, offsetof(struct card_new, bin_id)},
+	{DB_TEXT, offsetof(struct card_new, label)},
+	{DB_BLOB, offsetof(struct card_new, pan_sealed)},
+	{DB_INT, offsetof(struct card_new, pan_key_id)},
+	{DB_BLOB, offsetof(struct card_new, pan_hash)},
+	{DB_TEXT, offsetof(struct card_new, last4)},
+	{DB_MONEY, offsetof(struct card_new, amount)},
+	{DB_MONEY_OR_NULL, offsetof(struct card_new, spending_limit)},
+	{DB_TEXT, offsetof(struct card_new, allowed_categories)},
+	{DB_MONEY, offsetof(struct card_new, auto_freeze_at)},
+	{DB_TEXT, offsetof(struct card_new, metadata)},
+};
+
+struct update_params {
+	int64_t wallet_id;
+	const char *public_id;
+	struct card_patch patch;
+};
+
+static const struct db_field update_params[] = {
+	{DB_INT, offsetof(struct update_params, wallet_id)},
+	{DB_TEXT, offsetof(struct update_params, public_id)},
+	{DB_TEXT, offsetof(struct update_params, patch.label)},
+	{DB_MONEY_OR_NULL,
+	 offsetof(struct update_params, patch.spending_limit)},
+	{DB_TEXT, offsetof(struct update_params, patch.allowed_categories)},
+	{DB_MONEY_OR_NULL,
+	 offsetof(struct update_params, patch.auto_freeze_at)},
+	{DB_TEXT, offsetof(struct update_params, patch.metadata)},
+};
+
+#define PARAMS(table)                                                          \
+	.params = (table), .param_count = sizeof(table) / sizeof((table)[0])
+#define COLUMNS(table, row)                                                    \
+	.columns = (table),                                                    \
+	.column_count = sizeof(table) / sizeof((table)[0]),                    \
+	.row_size = sizeof(row)
+
+static const struct statement statement_get = {
+	.name = "card_get",
+	.sql = "SELECT " CARD_COLUMNS " FROM card_rows "
+	       "WHERE wallet_id = ? AND public_id = ?",
+	PARAMS(card_params),
+	COLUMNS(card_columns, struct card_row),
+};
+static const struct statement statement_create = {
+	.name = "card_create",
+	.sql = "CALL card_create(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	PARAMS(create_params),
+	COLUMNS(answer_columns, struct card_answer),
+};
+static const struct statement statement_update = {
+	.name = "card_update",
+	.sql = "CALL card_update(?, ?, ?, ?, ?, ?, ?)",
+	PARAMS(update_params),
+	COLUMNS(answer_columns, struct card_answer),
+};
+static const struct statement statement_freeze = {
+	.name = "card_freeze",
+	.sql = "CALL card_freeze(?, ?, ?)",
+	PARAMS(freeze_params),
+	COLUMNS(state_columns, struct card_answer),
+};
+static const struct statement statement_unfreeze = {
+	.name = "card_unfreeze",
+	.sql = "CALL card_unfreeze(?, ?)",
+	PARAMS(card_params),
+	COLUMNS(state_columns, struct card_answer),
+};
+static const struct statement statement_terminate = {
+	.name = "card_terminate",
+	.sql = "CALL card_terminate(?, ?)",
+	PARAMS(card_params),
+	COLUMNS(state_columns, struct card_answer),
+};
+static const struct statement statement_fund = {
+	.name = "card_fund",
+	.sql = "CALL card_fund(?, ?, ?)",
+	PARAMS(transfer_params),
+	COLUMNS(transfer_columns, struct card_transfer),
+};
+static const struct statement statement_withdraw = {
+	.name = "card_withdraw",
+	.sql = "CALL card_withdraw(?, ?, ?)",
+	PARAMS(transfer_params),
+	COLUMNS(transfer_columns, struct card_transfer),
+};
+static const struct statement statement_details = {
+	.name = "card_details_read",
+	.sql = "CALL card_details_read(?, ?, ?, ?, ?)",
+	PARAMS(details_params),
+	COLUMNS(details_columns, struct card_details),
+};
+
+enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
+			const char *public_id, struct card_row *row)
+{
+	struct card_params params = {wallet_id, public_id};
+
+	return db_one(db, arena, &statement_get, &params, row);
+}
+
+enum db_result card_create(struct db *db, struct arena *arena,
+			   const struct card_new *new_card,
+			   struct card_answer *answer)
+{
+	return db_one(db, arena, &statement_create, new_card, answer);
+}
+
+enum db_result card_update(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   const struct card_patch *patch,
+			   struct card_answer *answer)
+{
+	struct update_params params = {wallet_id, public_id, *patch};
+
+	return db_one(db, arena, &statement_update, &params, answer);
+}
+
+enum db_result card_freeze(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   struct card_answer *answer)
+{
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+		.reason = "customer",
+	};
+
+	return db_one(db, arena, &statement_freeze, &params, answer);
+}
+
+enum db_result card_unfreeze(struct db *db, struct arena *arena,
+			     int64_t wallet_id, const char *public_id,
+			     struct card_answer *answer)
+{
+	struct card_params params = {wallet_id, public_id};
+
+	return db_one(db, arena, &statement_unfreeze, &params, answer);
+}
+
+enum db_result card_terminate(struct db *db, struct arena *arena,
+			      int64_t wallet_id, const char *public_id,
+			      struct card_answer *answer)
+{
+	struct card_params params = {wallet_id, public_id};
+
+	return db_one(db, arena, &statement_terminate, &params, answer);
+}
+
+enum db_result card_fund(struct db *db, struct arena *arena, int64_t wallet_id,
+			 const char *public_id, struct money amount,
+			 struct card_transfer *answer)
+{
+	struct card_params params = {wallet_id, public_id, amount};
+
+	return db_one(db, arena, &statement_fund, &params, answer);
+}
+
+enum db_result card_withdraw(struct db *db, struct arena *arena,
+			     int64_t wallet_id, const char *public_id,
+			     struct money amount, struct card_transfer *answer)
+{
+	struct card_params params = {wallet_id, public_id, amount};
+
+	return db_one(db, arena, &statement_withdraw, &params, answer);
+}
+
+enum db_result card_details_read(struct db *db, struct arena *arena,
+				 int64_t wallet_id, const char *public_id,
+				 const char *key_public_id, const char *address,
+				 const char *request_id,
+				 struct card_details *details)
+{
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+		.key_public_id = key_public_id,
+		.address = address,
+		.request_id = request_id,
+	};
+
+	return db_one(db, arena, &statement_details, &params, details);
+}
+
+#define CARD_SOURCE(order_key, order_id)                                       \
+	.name = "card_list",                                                   \
+	.select = "SELECT " CARD_COLUMNS " FROM card_rows",                    \
+	.count = "SELECT COUNT(*) FROM card_rows", .key = order_key,           \
+	.id = order_id, COLUMNS(card_columns, struct card_row)
+
+static const struct list_source card_sources[] = {
+	[CARD_SORT_CREATED_AT] = {CARD_SOURCE("number", "number")},
+	/* The ledger's own index carries the balances. */
+	[CARD_SORT_BALANCE] = {CARD_SOURCE("balance_cents", "ledger_card_id")},
+	[CARD_SORT_LAST_USED] = {CARD_SOURCE("last_used_at", "number"),
+				 .key_is_time = true},
+};
+
+struct list_place card_place(const struct card_row *row, enum card_sort sort)
+{
+	switch (sort) {
+	case CARD_SORT_CREATED_AT:
+		return (struct list_place){row->number, row->number};
+	case CARD_SORT_BALANCE: /* raw: a place in the order, not an amount */
+		return (struct list_place){row->balance.cents, row->id};
+	case CARD_SORT_LAST_USED:
+		return (struct list_place){row->last_used_at, row->number};
+	}
+	return (struct list_place){0, 0};
+}
+
+/* Totals by status and BIN are kept, so that they cost nothing to tell. */
+static enum db_result card_total(struct db *db, struct arena *arena,
+				 const struct card_filter *filter,
+				 int64_t *total)
+{
+	static const struct list_source counts = {
+		.name = "card_total",
+		.count = "SELECT COALESCE(SUM(cards), 0) FROM card_counts",
+	};
+	struct list_query query;
+
+	list_query_init(&query, arena);
+	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
+	list_where_text(&query, "status = ?", filter->status);
+	list_where_text(&query, "bin_id = ?", filter->bin_id);
+	return list_count(db, arena, &counts, &query, total);
+}
+
+enum db_result card_list(struct db *db, struct arena *arena,
+			 const struct card_filter *filter,
+			 const struct list_window *window,
+			 struct card_row **rows, struct list_result *result)
+{
+	const struct list_source *source = &card_sources[filter->sort];
+	struct list_window narrowed = *window;
+	struct list_place before;
+	struct list_query query;
+	enum db_result status;
+	bool plain = filter->status == NULL && filter->bin_id == NULL &&
+		     filter->label == NULL;
+
+	list_query_init(&query, arena);
+	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
+	list_where_text(&query, "status = ?", filter->status);
+	list_where_text(&query, "bin_id = ?", filter->bin_id);
+	list_where_text(&query, "label LIKE ? ESCAPE '|'",
+			list_pattern(arena, filter->label));
+	if (filter->label != NULL)
+		status = list_count(db, arena, source, &query, &result->total);
+	else
+		status = card_total(db, arena, filter, &result->total);
+	if (status != DB_OK)
+		return status;
+	if (filter->sort == CARD_SORT_BALANCE) {
+		list_where_int(&query, "ledger_wallet_id = ?",
+			       filter->wallet_id);
+		list_where(&query, "ledger_kind = 'card'");
+	}
+	/* Cards are numbered without gaps: a page by number is a range. */
+	if (plain && filter->sort == CARD_SORT_CREATED_AT &&
+	    window->after == NULL) {
+		int64_t skip = (window->page - 1) * window->per_page;
+
+		before.id = before.key =
+			window->descending ? result->total + 1 - skip : skip;
+		narrowed.after = &before;
+	}
+	return list_rows(db, arena, source, &query, &narrowed, (void **)rows,
+			 result);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_CARDS_H
+#define STORE_CARDS_H
+
+#include "../base/money.h"
+#include "../base/text.h"
+#include "../db/db.h"
+#include "list.h"
+
+/* A row of the view card_rows. JSON columns are text; times 0 for never. */
+struct card_row {
+	int64_t id, wallet_id, number;
+	const char *public_id, *bin_id, *network, *last4, *status,
+		*frozen_reason, *label, *allowed_categories, *metadata, *mode;
+	struct money balance, pending, spending_limit, auto_freeze_at,
+		total_spent;
+	int64_t transaction_count, last_used_at, frozen_at, terminated_at,
+		created_at, expires_at, clock_offset_s;
+};
+
+/* What a routine that changes a card answers. */
+struct card_answer {
+	const char *outcome;
+	struct money refunded; /* card_terminate */
+	struct card_row card;
+};
+
+/* What card_fund and card_withdraw answer. */
+struct card_transfer {
+	const char *outcome, *public_id;
+	struct money previous_balance, amount, new_balance, wallet_balance;
+};
+
+struct card_details {
+	const char *outcome, *public_id;
+	struct bytes pan_sealed;
+	int64_t expires_at;
+};
+
+struct card_new {
+	int64_t wallet_id;
+	const char *public_id, *bin_id, *label;
+	struct bytes pan_sealed;
+	int64_t pan_key_id;
+	struct bytes pan_hash;
+	const char *last4;
+	struct money amount;
+	const struct money *spending_limit; /* NULL: the BIN's maximum */
+	const char *allowed_categories;	    /* JSON */
+	struct money auto_freeze_at;
+	const char *metadata; /* JSON */
+};
+
+/* NULL: not to be changed. */
+struct card_patch {
+	const char *label;
+	const struct money *spending_limit;
+	const char *allowed_categories; /* JSON */
+	const struct money *auto_freeze_at;
+	const char *metadata; /* JSON, merged */
+};
+
+enum card_sort {
+	CARD_SORT_CREATED_AT,
+	CARD_SORT_BALANCE,
+	CARD_SORT_LAST_USED
+};
+
+struct card_filter {
+	int64_t wallet_id;
+	const char *status, *bin_id, *label; /* NULL: any; label in part */
+	enum card_sort sort;
+};
+
+enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
+			const char *public_id, struct card_row *row);
+
+/* Total and one page. A filter on the label counts by looking. */
+enum db_result card_list(struct db *db, struct arena *arena,
+			 const struct card_filter *filter,
+			 const struct list_window *window,
+			 struct card_row **rows, struct list_result *result);
+/* What a cursor points at: the row's place in the sort order. */
+struct list_place card_place(const struct card_row *row, enum card_sort sort);
+
+/* Each changes one card by the routine of its name in sql/routines. */
+enum db_result card_create(struct db *db, struct arena *arena,
+			   const struct card_new *new_card,
+			   struct card_answer *answer);
+enum db_result card_update(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   const struct card_patch *patch,
+			   struct card_answer *answer);
+enum db_result card_freeze(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   struct card_answer *answer);
+enum db_result card_unfreeze(struct db *db, struct arena *arena,
+			     int64_t wallet_id, const char *public_id,
+			     struct card_answer *answer);
+enum db_result card_terminate(struct db *db, struct arena *arena,
+			      int64_t wallet_id, const char *public_id,
+			      struct card_answer *answer);
+enum db_result card_fund(struct db *db, struct arena *arena, int64_t wallet_id,
+			 const char *public_id, struct money amount,
+			 struct card_transfer *answer);
+enum db_result card_withdraw(struct db *db, struct arena *arena,
+			     int64_t wallet_id, const char *public_id,
+			     struct money amount, struct card_transfer *answer);
+/* Leaves an audit row: who read it, from where. */
+enum db_result card_details_read(struct db *db, struct arena *arena,
+				 int64_t wallet_id, const char *public_id,
+				 const char *key_public_id, const char *address,
+				 const char *request_id,
+				 struct card_details *details);
+
+#endif
