@@ -202,7 +202,10 @@ static const struct statement statement_details = {
 enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
 			const char *public_id, struct card_row *row)
 {
-	struct card_params params = {wallet_id, public_id};
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+	};
 
 	return db_one(db, arena, &statement_get, &params, row);
 }
@@ -241,7 +244,10 @@ enum db_result card_unfreeze(struct db *db, struct arena *arena,
 			     int64_t wallet_id, const char *public_id,
 			     struct card_answer *answer)
 {
-	struct card_params params = {wallet_id, public_id};
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+	};
 
 	return db_one(db, arena, &statement_unfreeze, &params, answer);
 }
@@ -250,7 +256,10 @@ enum db_result card_terminate(struct db *db, struct arena *arena,
 			      int64_t wallet_id, const char *public_id,
 			      struct card_answer *answer)
 {
-	struct card_params params = {wallet_id, public_id};
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+	};
 
 	return db_one(db, arena, &statement_terminate, &params, answer);
 }
@@ -259,7 +268,11 @@ enum db_result card_fund(struct db *db, struct arena *arena, int64_t wallet_id,
 			 const char *public_id, struct money amount,
 			 struct card_transfer *answer)
 {
-	struct card_params params = {wallet_id, public_id, amount};
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+		.amount = amount,
+	};
 
 	return db_one(db, arena, &statement_fund, &params, answer);
 }
@@ -268,7 +281,11 @@ enum db_result card_withdraw(struct db *db, struct arena *arena,
 			     int64_t wallet_id, const char *public_id,
 			     struct money amount, struct card_transfer *answer)
 {
-	struct card_params params = {wallet_id, public_id, amount};
+	struct card_params params = {
+		.wallet_id = wallet_id,
+		.public_id = public_id,
+		.amount = amount,
+	};
 
 	return db_one(db, arena, &statement_withdraw, &params, answer);
 }

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bins.h"
+
+#include <stdlib.h>
+
+static const struct db_field bin_columns[] = {
+	{DB_TEXT, offsetof(struct bin_row, id)},
+	{DB_TEXT, offsetof(struct bin_row, network)},
+	{DB_TEXT, offsetof(struct bin_row, type)},
+	{DB_TEXT, offsetof(struct bin_row, issuer_country)},
+	{DB_BOOL, offsetof(struct bin_row, three_ds)},
+	{DB_BOOL, offsetof(struct bin_row, apple_pay)},
+	{DB_BOOL, offsetof(struct bin_row, google_pay)},
+	{DB_MONEY, offsetof(struct bin_row, max_transaction)},
+	{DB_MONEY, offsetof(struct bin_row, max_monthly)},
+	{DB_INT, offsetof(struct bin_row, acceptance_tenths)},
+	{DB_TEXT, offsetof(struct bin_row, best_for)},
+	{DB_BOOL, offsetof(struct bin_row, issuing)},
+};
+
+/* A BIN is 6 to 8 digits; as text "5" sorts behind "49", as a place its
+ * digits filled up to eight sort alike. */
+#define BIN_ORDER "CAST(RPAD(id, 8, '0') AS UNSIGNED) * 10 + LENGTH(id)"
+
+static const struct list_source bin_source = {
+	.name = "bin_list",
+	.select = "SELECT id, network, type, issuer_country, three_ds, "
+		  "apple_pay, google_pay, max_transaction_cents, "
+		  "max_monthly_cents, acceptance_tenths, best_for, issuing "
+		  "FROM bin_rows",
+	.count = "SELECT COUNT(*) FROM bin_rows",
+	.key = BIN_ORDER,
+	.id = BIN_ORDER,
+	.columns = bin_columns,
+	.column_count = sizeof(bin_columns) / sizeof(bin_columns[0]),
+	.row_size = sizeof(struct bin_row),
+};
+
+struct list_place bin_place(const struct bin_row *row)
+{
+	int64_t place = 0, length = 0;
+
+	for (; length < 8 && row->id[length] != '\0'; length++)
+		place = place * 10 + (row->id[length] - '0');
+	for (int64_t i = length; i < 8; i++)
+		place *= 10;
+	place = place * 10 + length;
+	return (struct list_place){place, place};
+}
+
+enum db_result bin_list(struct db *db, struct arena *arena,
+			const struct list_window *window, struct bin_row **rows,
+			struct list_result *result)
+{
+	struct list_query query;
+	enum db_result status;
+
+	list_query_init(&query, arena);
+	status = list_count(db, arena, &bin_source, &query, &result->total);
+	if (status != DB_OK)
+		return status;
+	return list_rows(db, arena, &bin_source, &query, window, (void **)rows,
+			 result);
+}
+
+enum db_result category_list(struct db *db, struct arena *arena,
+			     const char ***names, size_t *count)
+{
+	static const struct db_field column[] = {{DB_TEXT, 0}};
+	static const struct statement statement = {
+		.name = "category_list",
+		.sql = "SELECT DISTINCT category FROM mcc_categories "
+		       "ORDER BY category",
+		.columns = column,
+		.column_count = 1,
+		.row_size = sizeof(const char *),
+	};
+
+	return db_all(db, arena, &statement, NULL, (void **)names, count);
+}

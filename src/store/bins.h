@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_BINS_H
+#define STORE_BINS_H
+
+#include "../base/money.h"
+#include "list.h"
+
+struct bin_row {
+	const char *id, *network, *type, *issuer_country, *best_for;
+	bool three_ds, apple_pay, google_pay, issuing;
+	struct money max_transaction, max_monthly;
+	int64_t acceptance_tenths; /* 972 is 97.2 % */
+};
+
+enum db_result bin_list(struct db *db, struct arena *arena,
+			const struct list_window *window, struct bin_row **rows,
+			struct list_result *result);
+struct list_place bin_place(const struct bin_row *row);
+
+/* The categories of the operator's table, sorted. */
+enum db_result category_list(struct db *db, struct arena *arena,
+			     const char ***names, size_t *count);
+
+#endif
