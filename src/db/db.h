@@ -51,7 +51,12 @@ struct statement {
 	size_t column_count;
 	size_t row_size;
 };
-#define DB_FIELDS(table) (table), sizeof(table) / sizeof((table)[0])
+#define DB_PARAMS(table) \
+	.params = (table), .param_count = sizeof(table) / sizeof((table)[0])
+#define DB_COLUMNS(table, row)                                \
+	.columns = (table),                                   \
+	.column_count = sizeof(table) / sizeof((table)[0]),   \
+	.row_size = sizeof(row)
 
 struct db_counters {
 	uint64_t round_trips, errors, retries, reconnects;
@@ -69,7 +74,7 @@ void db_close(struct db *db);
 const struct db_counters *db_counters(const struct db *db);
 
 /*
- * Prepared on first use on each connection and kept (a bounded cache keyed by
+ * A struct statement is sent in the binary protocol, prepared on first use on each connection and kept (a bounded cache keyed by
  * the text). The session is in UTC, strict SQL mode, utf8mb4, with
  * LOCAL INFILE off. Outside a transaction a statement found to have lost an
  * idle connection before anything was sent is retried once on a new one.
@@ -88,6 +93,15 @@ enum db_result db_all(struct db *db, struct arena *arena,
 		      void **rows, size_t *count);
 enum db_result db_run(struct db *db, const struct statement *statement,
 		      const void *params, uint64_t *affected);
+
+/*
+ * Rows one by one as the server sends them, for results that no memory should
+ * hold: scratch is reset after each row. take must not use the connection;
+ * returning false ends the walk, which is still DB_OK.
+ */
+enum db_result db_each(struct db *db, struct arena *scratch,
+		       const struct statement *statement, const void *params,
+		       bool (*take)(void *arg, const void *row), void *arg);
 
 /*
  * The only way into a transaction. start, when not NULL, is a CALL that itself
@@ -122,8 +136,17 @@ struct db_tx {
 enum db_result db_tx_run(struct db *db, struct arena *arena,
 			 const struct db_tx *tx, bool *in_doubt);
 
+/*
+ * A read-only look at one moment (REPEATABLE READ): the statements between the
+ * two calls see the same state, and a connection lost in between is DB_LOST
+ * for all that follow.
+ */
+enum db_result db_snapshot_begin(struct db *db);
+void db_snapshot_end(struct db *db);
+
 /* A script of many statements, split as the mariadb client splits it
- * (DELIMITER lines understood); for migrations. error gets number and text. */
+ * (DELIMITER lines understood); for migrations. error gets the statement's
+ * line, the error's number and text. */
 bool db_script(struct db *db, const char *sql, char *error, size_t error_size);
 
 /* True when the connection answers within the read timeout. */

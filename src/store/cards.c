@@ -136,67 +136,60 @@ static const struct db_field update_params[] = {
 	{DB_TEXT, offsetof(struct update_params, patch.metadata)},
 };
 
-#define PARAMS(table)                                                          \
-	.params = (table), .param_count = sizeof(table) / sizeof((table)[0])
-#define COLUMNS(table, row)                                                    \
-	.columns = (table),                                                    \
-	.column_count = sizeof(table) / sizeof((table)[0]),                    \
-	.row_size = sizeof(row)
-
 static const struct statement statement_get = {
 	.name = "card_get",
 	.sql = "SELECT " CARD_COLUMNS " FROM card_rows "
 	       "WHERE wallet_id = ? AND public_id = ?",
-	PARAMS(card_params),
-	COLUMNS(card_columns, struct card_row),
+	DB_PARAMS(card_params),
+	DB_COLUMNS(card_columns, struct card_row),
 };
 static const struct statement statement_create = {
 	.name = "card_create",
 	.sql = "CALL card_create(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	PARAMS(create_params),
-	COLUMNS(answer_columns, struct card_answer),
+	DB_PARAMS(create_params),
+	DB_COLUMNS(answer_columns, struct card_answer),
 };
 static const struct statement statement_update = {
 	.name = "card_update",
 	.sql = "CALL card_update(?, ?, ?, ?, ?, ?, ?)",
-	PARAMS(update_params),
-	COLUMNS(answer_columns, struct card_answer),
+	DB_PARAMS(update_params),
+	DB_COLUMNS(answer_columns, struct card_answer),
 };
 static const struct statement statement_freeze = {
 	.name = "card_freeze",
 	.sql = "CALL card_freeze(?, ?, ?)",
-	PARAMS(freeze_params),
-	COLUMNS(state_columns, struct card_answer),
+	DB_PARAMS(freeze_params),
+	DB_COLUMNS(state_columns, struct card_answer),
 };
 static const struct statement statement_unfreeze = {
 	.name = "card_unfreeze",
 	.sql = "CALL card_unfreeze(?, ?)",
-	PARAMS(card_params),
-	COLUMNS(state_columns, struct card_answer),
+	DB_PARAMS(card_params),
+	DB_COLUMNS(state_columns, struct card_answer),
 };
 static const struct statement statement_terminate = {
 	.name = "card_terminate",
 	.sql = "CALL card_terminate(?, ?)",
-	PARAMS(card_params),
-	COLUMNS(state_columns, struct card_answer),
+	DB_PARAMS(card_params),
+	DB_COLUMNS(state_columns, struct card_answer),
 };
 static const struct statement statement_fund = {
 	.name = "card_fund",
 	.sql = "CALL card_fund(?, ?, ?)",
-	PARAMS(transfer_params),
-	COLUMNS(transfer_columns, struct card_transfer),
+	DB_PARAMS(transfer_params),
+	DB_COLUMNS(transfer_columns, struct card_transfer),
 };
 static const struct statement statement_withdraw = {
 	.name = "card_withdraw",
 	.sql = "CALL card_withdraw(?, ?, ?)",
-	PARAMS(transfer_params),
-	COLUMNS(transfer_columns, struct card_transfer),
+	DB_PARAMS(transfer_params),
+	DB_COLUMNS(transfer_columns, struct card_transfer),
 };
 static const struct statement statement_details = {
 	.name = "card_details_read",
 	.sql = "CALL card_details_read(?, ?, ?, ?, ?)",
-	PARAMS(details_params),
-	COLUMNS(details_columns, struct card_details),
+	DB_PARAMS(details_params),
+	DB_COLUMNS(details_columns, struct card_details),
 };
 
 enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
@@ -311,7 +304,7 @@ enum db_result card_details_read(struct db *db, struct arena *arena,
 	.name = "card_list",                                                   \
 	.select = "SELECT " CARD_COLUMNS " FROM card_rows",                    \
 	.count = "SELECT COUNT(*) FROM card_rows", .key = order_key,           \
-	.id = order_id, COLUMNS(card_columns, struct card_row)
+	.id = order_id, DB_COLUMNS(card_columns, struct card_row)
 
 static const struct list_source card_sources[] = {
 	[CARD_SORT_CREATED_AT] = {CARD_SOURCE("number", "number")},

@@ -30,8 +30,7 @@ const struct statement key_login_statement = {
 	.sql = "SELECT key_id, wallet_id, key_public_id, account_status, mode, "
 	       "dialect, scopes, networks, expires_at, revoked_at, "
 	       "last_used_at FROM api_logins WHERE key_hash = ?",
-	.params = login_params,
-	.param_count = 1,
+	DB_PARAMS(login_params),
 	.columns = login_columns,
 	.column_count = sizeof(login_columns) / sizeof(login_columns[0]),
 	.row_size = sizeof(struct key_row),
@@ -42,8 +41,7 @@ static const struct db_field touch_params[] = {{DB_INT, 0}};
 const struct statement key_touch_statement = {
 	.name = "key_touch",
 	.sql = "CALL key_touch(?)",
-	.params = touch_params,
-	.param_count = 1,
+	DB_PARAMS(touch_params),
 };
 
 enum db_result key_login(struct db *db, struct arena *arena,

@@ -23,8 +23,7 @@ static const struct db_field store_params[] = {
 const struct statement reply_claim_statement = {
 	.name = "tx_begin",
 	.sql = "CALL tx_begin(?, ?, ?)",
-	.params = claim_params,
-	.param_count = sizeof(claim_params) / sizeof(claim_params[0]),
+	DB_PARAMS(claim_params),
 	.columns = record_columns,
 	.column_count = sizeof(record_columns) / sizeof(record_columns[0]),
 	.row_size = sizeof(struct reply_record),
@@ -33,6 +32,5 @@ const struct statement reply_claim_statement = {
 const struct statement reply_store_statement = {
 	.name = "tx_commit",
 	.sql = "CALL tx_commit(?, ?, ?, ?)",
-	.params = store_params,
-	.param_count = sizeof(store_params) / sizeof(store_params[0]),
+	DB_PARAMS(store_params),
 };

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wallets.h"
 
-#define PARAMS(table)                                                          \
-	.params = (table), .param_count = sizeof(table) / sizeof((table)[0])
-#define COLUMNS(table, row)                                                    \
-	.columns = (table),                                                    \
-	.column_count = sizeof(table) / sizeof((table)[0]),                    \
-	.row_size = sizeof(row)
-
 struct wallet_params {
 	int64_t wallet_id;
 	const char *text, *action; /* currency or public id */
@@ -104,45 +97,45 @@ static const struct statement statement_wallet = {
 	       "total_deposited_cents, total_spent_cents, cards_active, "
 	       "cards_total_balance_cents FROM wallet_rows "
 	       "WHERE wallet_id = ?",
-	PARAMS(wallet_params),
-	COLUMNS(wallet_columns, struct wallet_row),
+	DB_PARAMS(wallet_params),
+	DB_COLUMNS(wallet_columns, struct wallet_row),
 };
 static const struct statement statement_currencies = {
 	.name = "currency_list",
 	.sql = "SELECT code, network, min_deposit, decimals FROM currencies "
 	       "WHERE enabled ORDER BY code",
-	COLUMNS(currency_columns, struct currency_row),
+	DB_COLUMNS(currency_columns, struct currency_row),
 };
 static const struct statement statement_address = {
 	.name = "deposit_address_take",
 	.sql = "CALL deposit_address_take(?, ?)",
-	PARAMS(text_params),
-	COLUMNS(address_columns, struct address_row),
+	DB_PARAMS(text_params),
+	DB_COLUMNS(address_columns, struct address_row),
 };
 static const struct statement statement_deposit = {
 	.name = "deposit_get",
 	.sql = "SELECT " DEPOSIT_COLUMNS " FROM deposit_rows "
 	       "WHERE wallet_id = ? AND public_id = ?",
-	PARAMS(text_params),
-	COLUMNS(deposit_columns, struct deposit_row),
+	DB_PARAMS(text_params),
+	DB_COLUMNS(deposit_columns, struct deposit_row),
 };
 static const struct statement statement_simulate_deposit = {
 	.name = "simulate_deposit",
 	.sql = "CALL simulate_deposit(?, ?, ?, ?, ?, ?, ?)",
-	PARAMS(deposit_params),
-	COLUMNS(deposit_answer_columns, struct deposit_row),
+	DB_PARAMS(deposit_params),
+	DB_COLUMNS(deposit_answer_columns, struct deposit_row),
 };
 static const struct statement statement_simulate_change = {
 	.name = "simulate_deposit_change",
 	.sql = "CALL simulate_deposit_change(?, ?, ?)",
-	PARAMS(change_params),
-	COLUMNS(deposit_answer_columns, struct deposit_row),
+	DB_PARAMS(change_params),
+	DB_COLUMNS(deposit_answer_columns, struct deposit_row),
 };
 static const struct statement statement_clock = {
 	.name = "simulate_clock",
 	.sql = "CALL simulate_clock(?, ?)",
-	PARAMS(clock_params),
-	COLUMNS(clock_columns, struct clock_row),
+	DB_PARAMS(clock_params),
+	DB_COLUMNS(clock_columns, struct clock_row),
 };
 
 static const struct list_source deposit_source = {
@@ -151,7 +144,7 @@ static const struct list_source deposit_source = {
 	.count = "SELECT COUNT(*) FROM deposit_rows",
 	.key = "id",
 	.id = "id",
-	COLUMNS(deposit_columns, struct deposit_row),
+	DB_COLUMNS(deposit_columns, struct deposit_row),
 };
 
 enum db_result wallet_get(struct db *db, struct arena *arena, int64_t wallet_id,
