@@ -32,7 +32,7 @@ enum db_type {
 	DB_MONEY, /* struct money in USD; column in cents; NULL reads as 0 */
 	DB_MONEY_OR_NULL, /* const struct money *, parameters only; NULL is
 			     NULL */
-	DB_TIME,  /* int64_t Unix seconds; column DATETIME in UTC; 0 is NULL */
+	DB_TIME, /* int64_t Unix seconds; column DATETIME in UTC; 0 is NULL */
 };
 
 struct db_field {
@@ -51,11 +51,11 @@ struct statement {
 	size_t column_count;
 	size_t row_size;
 };
-#define DB_PARAMS(table) \
+#define DB_PARAMS(table)                                                       \
 	.params = (table), .param_count = sizeof(table) / sizeof((table)[0])
-#define DB_COLUMNS(table, row)                                \
-	.columns = (table),                                   \
-	.column_count = sizeof(table) / sizeof((table)[0]),   \
+#define DB_COLUMNS(table, row)                                                 \
+	.columns = (table),                                                    \
+	.column_count = sizeof(table) / sizeof((table)[0]),                    \
 	.row_size = sizeof(row)
 
 struct db_counters {
@@ -74,10 +74,11 @@ void db_close(struct db *db);
 const struct db_counters *db_counters(const struct db *db);
 
 /*
- * A struct statement is sent in the binary protocol, prepared on first use on each connection and kept (a bounded cache keyed by
- * the text). The session is in UTC, strict SQL mode, utf8mb4, with
- * LOCAL INFILE off. Outside a transaction a statement found to have lost an
- * idle connection before anything was sent is retried once on a new one.
+ * A struct statement is sent in the binary protocol, prepared on first use on
+ * each connection and kept (a bounded cache keyed by the text). The session is
+ * in UTC, strict SQL mode, utf8mb4, with LOCAL INFILE off. Outside a
+ * transaction a statement found to have lost an idle connection before anything
+ * was sent is retried once on a new one.
  *
  * db_one: the first row into *row; DB_NO_ROW when there is none.
  * db_all: all rows, an array in the arena.
