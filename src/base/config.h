@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BASE_SETTINGS_H
-#define BASE_SETTINGS_H
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

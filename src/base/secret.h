@@ -16,7 +16,8 @@ struct arena;
  * the present key: new ciphertext is made under it. The first line, the root,
  * also yields the keys that cannot change without the plaintext at hand: card
  * look-up, CVV, seeds. Each key for use is HKDF-SHA256 (RFC 5869) of a master
- * key, its info naming the purpose. The ring lives in locked, undumped memory.
+ * key, its info naming the purpose. The ring lives in locked, undumped memory;
+ * the lock does not pass fork, so each worker opens its own ring.
  */
 struct keyring;
 
@@ -59,6 +60,9 @@ void secret_key(const struct keyring *ring, enum key_purpose purpose,
 		unsigned char out[32]);
 
 void sha256(struct bytes message, unsigned char out[32]);
+/* RFC 5869; len is at most 255 * 32. */
+void hkdf_sha256(struct bytes secret, struct bytes salt, struct bytes info,
+		 unsigned char *out, size_t len);
 bool secret_equal(const void *a, const void *b, size_t len); /* constant time */
 void secret_wipe(void *memory, size_t len);
 void random_bytes(void *out, size_t len); /* getrandom; never fails */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A main for fuzz targets built without libFuzzer: runs each file of the
- * target's corpus, and each of its prefixes, through the target. An empty
- * corpus is a failure, so that a misplaced one is noticed.
+ * A main for fuzz targets in builds without libFuzzer: runs every file of the
+ * folders named, or else of the target's own corpus in the source tree.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -12,79 +11,70 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define INPUT_MAX (256 * 1024)
-/* Beyond this only the whole input is run: prefixes cost its square. */
-#define PREFIXES_MAX 2048
+#define INPUT_MAX (1024 * 1024)
 
-/* Each prefix in memory of its very size, so that a read past it is seen. */
-static void input_run(const uint8_t *data, size_t size)
+static int replay_file(const char *path)
 {
-	uint8_t *copy = malloc(size > 0 ? size : 1);
-
-	if (copy == NULL)
-		abort();
-	memcpy(copy, data, size);
-	LLVMFuzzerTestOneInput(copy, size);
-	free(copy);
-}
-
-static void file_replay(const char *path)
-{
-	static uint8_t data[INPUT_MAX];
-	FILE *file = fopen(path, "rb");
+	uint8_t *data;
 	size_t size;
+	FILE *file = fopen(path, "rb");
 
 	if (file == NULL) {
 		perror(path);
-		exit(1);
+		return -1;
 	}
-	size = fread(data, 1, sizeof(data), file);
-	fclose(file);
-	if (size <= PREFIXES_MAX)
-		for (size_t length = 0; length < size; length++)
-			input_run(data, length);
-	input_run(data, size);
+	data = malloc(INPUT_MAX);
+	if (data == NULL)
+		abort();
+	size = fread(data, 1, INPUT_MAX, file);
+	(void)fclose(file);
+	/* A copy of the very size, so that a sanitizer sees one byte too far.
+	 */
+	data = realloc(data, size > 0 ? size : 1);
+	if (data == NULL)
+		abort();
+	(void)LLVMFuzzerTestOneInput(data, size);
+	free(data);
+	return 0;
 }
 
-static int directory_replay(const char *directory)
+/* The number of files replayed, -1 when something could not be read. */
+static int replay_folder(const char *folder)
 {
-	DIR *dir = opendir(directory);
-	const struct dirent *entry;
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
 	char path[4096];
-	int files = 0;
+	int count = 0;
 
 	if (dir == NULL) {
-		perror(directory);
-		exit(1);
+		perror(folder);
+		return -1;
 	}
-	while ((entry = readdir(dir)) != NULL) {
+	while (count >= 0 && (entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		file_replay(path);
-		files++;
+		(void)snprintf(path, sizeof(path), "%s/%s", folder,
+			       entry->d_name);
+		count = replay_file(path) == 0 ? count + 1 : -1;
 	}
-	closedir(dir);
-	return files;
+	(void)closedir(dir);
+	printf("%s: %d inputs\n", folder, count);
+	return count;
 }
 
 int main(int argc, char **argv)
 {
-	const char *name = strrchr(argv[0], '/');
-	const char *source = getenv("srcdir");
-	char directory[4096];
-	int files = 0;
+	const char *source = getenv("srcdir"), *name = strrchr(argv[0], '/');
+	char folder[4096];
+	int i;
 
-	name = name != NULL ? name + 1 : argv[0];
-	if (argc > 1) {
-		for (int i = 1; i < argc; i++, files++)
-			file_replay(argv[i]);
-	} else {
-		snprintf(directory, sizeof(directory),
-			 "%s/tests/fuzz/corpus/%s",
-			 source != NULL ? source : ".", name);
-		files = directory_replay(directory);
-	}
-	printf("%s: %d inputs\n", name, files);
-	return files > 0 ? 0 : 1;
+	for (i = 1; i < argc; i++)
+		if (replay_folder(argv[i]) <= 0)
+			return EXIT_FAILURE;
+	if (argc > 1)
+		return EXIT_SUCCESS;
+	(void)snprintf(folder, sizeof(folder), "%s/tests/fuzz/corpus/%s",
+		       source != NULL ? source : ".",
+		       name != NULL ? name + 1 : argv[0]);
+	return replay_folder(folder) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
