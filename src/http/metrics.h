@@ -17,6 +17,8 @@ struct metrics;
 struct metrics *metrics_new(const char *const *routes, int route_count,
 			    int workers_max);
 void metrics_use_slot(struct metrics *metrics, int slot); /* in the worker */
+/* By the master, when the worker of the slot is gone. */
+void metrics_leave_slot(struct metrics *metrics, int slot);
 
 void metrics_request(struct metrics *metrics, int route, int status,
 		     int64_t duration_us);

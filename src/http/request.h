@@ -41,9 +41,30 @@ struct request {
 	const char *origin;
 	const char *client_address; /* text form */
 	char request_id[REQUEST_ID_SIZE];
-	bool network;	    /* came by the mTLS server */
+	bool network; /* came by the mTLS server */
+	/* What nginx says a client address may show of refused credentials:
+	 * for throttle_take. Rate 0: no limit. */
+	int64_t refused_rate_per_minute, refused_burst;
+	int64_t content_length; /* as announced; -1 when not */
 	struct fault fault; /* found while reading: answered before routing */
 };
+
+/*
+ * Fills *request from FastCGI parameters, a NULL-terminated list of
+ * "NAME=value"; the body is added afterwards. What is wrong with the path or
+ * with a header is left in fault.
+ */
+void request_read(struct request *request, struct arena *arena,
+		  char *const *params);
+
+/*
+ * Splits a raw request target into path, percent-decoded once, and query, as
+ * sent. False when the path could be read in two ways: a bad escape, an
+ * encoded slash, a control character, invalid UTF-8, an empty segment, "." or
+ * "..".
+ */
+bool target_split(struct arena *arena, const char *target, const char **path,
+		  const char **query);
 
 /* What goes back. headers beyond the fixed ones are added as whole lines. */
 struct reply {
@@ -53,6 +74,11 @@ struct reply {
 	struct text headers; /* "Name: value\r\n" … */
 };
 
+void reply_init(struct reply *reply, struct arena *arena);
+/* A value with a control character is left out: it could end the header. */
 void reply_header(struct reply *reply, const char *name, const char *value);
+/* The whole reply as a FastCGI application writes it. */
+void reply_print(struct text *out, const struct reply *reply,
+		 const struct request *request);
 
 #endif

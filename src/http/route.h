@@ -29,9 +29,10 @@ struct route_result {
 };
 
 /*
- * Finds path below prefix in a table of rows of row_size bytes that each begin
- * with a struct route_key. HEAD matches GET. One trailing slash is ignored
- * when loose.
+ * Finds path in a table of rows of row_size bytes that each begin with a
+ * struct route_key. HEAD matches GET. Of two patterns that match, the one with
+ * fewer {…} wins, whatever their order. One trailing slash is ignored when
+ * loose. allow names all methods of the path, whatever the outcome.
  */
 enum route_match route_find(const void *table, size_t count, size_t row_size,
 			    struct arena *arena, enum http_method method,

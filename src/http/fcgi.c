@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcgiapp.h>
+#include <limits.h>
+#include <netdb.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../base/arena.h"
+#include "../base/clock.h"
+#include "../base/log.h"
+#include "fcgi.h"
+
+#define BACKLOG 4096	  /* the kernel's net.core.somaxconn may be less */
+#define PEER_TIMEOUT_S 20 /* for an nginx on another machine that went away */
+#define DRAIN_MAX (1024 * 1024)
+
+static void on_stop(int signal)
+{
+	(void)signal; /* its arrival ends epoll_pwait: that is all it is for */
+}
+
+/*
+ * SIGTERM stays blocked except inside epoll_pwait, so it neither cuts a
+ * request short nor slips in between looking for it and waiting.
+ */
+static bool stop_is_pending(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
+}
+
+static void stop_prepare(sigset_t *while_waiting)
+{
+	struct sigaction action = {.sa_handler = on_stop};
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, while_waiting);
+	sigdelset(while_waiting, SIGTERM);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* EPOLLEXCLUSIVE: a new connection wakes one idle worker, not all. */
+static int waiter_open(int listen_fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	int waiter = epoll_create1(EPOLL_CLOEXEC);
+
+	if (waiter < 0)
+		return -1;
+	if (epoll_ctl(waiter, EPOLL_CTL_ADD, listen_fd, &event) == 0)
+		return waiter;
+	close(waiter);
+	return -1;
+}
+
+/* The next connection, or -1 when it is time to stop. */
+static int connection_next(int listen_fd, int waiter,
+			   const sigset_t *while_waiting)
+{
+	struct epoll_event event;
+
+	for (;;) {
+		int fd;
+
+		if (stop_is_pending())
+			return -1;
+		fd = accept(listen_fd, NULL, NULL);
+		if (fd >= 0)
+			return fd;
+		if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			if (epoll_pwait(waiter, &event, 1, -1, while_waiting) <
+				    0 &&
+			    errno == EINTR)
+				return -1;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			log_unusual("event=accept_failed errno=%d", errno);
+			usleep(10000);
+		}
+	}
+}
+
+/*
+ * Reads the body to its end, the stream's closing record included: bytes left
+ * in the socket when it is closed would reset the connection under the reply.
+ * False when the client went away before sending all that it announced.
+ */
+static bool body_read(struct request *request, FCGX_Stream *in)
+{
+	struct text body;
+	size_t total = 0;
+	char piece[8192];
+	int got;
+
+	text_init(&body, request->arena);
+	while ((got = FCGX_GetStr(piece, sizeof(piece), in)) > 0) {
+		total += (size_t)got;
+		if (total <= BODY_MAX)
+			text_add_n(&body, piece, (size_t)got);
+		else if (total > DRAIN_MAX)
+			break;
+	}
+	if (FCGX_GetError(in) != 0)
+		return false;
+	if (total > BODY_MAX || request->content_length > BODY_MAX) {
+		if (request->fault.code == ERR_NONE)
+			request->fault.code = ERR_BODY_TOO_LARGE;
+		return true;
+	}
+	if (request->content_length > (int64_t)total)
+		return false;
+	if (body.len > 0) {
+		request->body = body.data;
+		request->body_len = body.len;
+	}
+	return true;
+}
+
+static void reply_send(FCGX_Request *fcgi, const struct request *request,
+		       const struct reply *reply)
+{
+	struct text out;
+
+	text_init(&out, request->arena);
+	reply_print(&out, reply, request);
+	if (out.len > INT_MAX) {
+		log_broken("event=reply_too_long bytes=%zu", out.len);
+		return;
+	}
+	/* A failure means that nginx has gone: its client too. */
+	FCGX_PutStr(out.data, (int)out.len, fcgi->out);
+}
+
+static void connection_finish(FCGX_Request *fcgi)
+{
+	/* Everything has been read, so libfcgi need not linger. */
+	FCGX_Detach(fcgi);
+	FCGX_Finish_r(fcgi);
+	if (fcgi->ipcFd >= 0)
+		FCGX_Free(fcgi, 1);
+}
+
+static void connection_serve(const struct fcgi_service *service,
+			     FCGX_Request *fcgi)
+{
+	int64_t started_us = clock_monotonic_us();
+	struct request request;
+	struct reply reply;
+
+	if (FCGX_Accept_r(fcgi) < 0)
+		return;
+	request_read(&request, service->arena, fcgi->envp);
+	log_set_request(request.request_id);
+	if (body_read(&request, fcgi->in)) {
+		reply_init(&reply, service->arena);
+		service->serve(service->context, &request, &reply);
+		reply_send(fcgi, &request, &reply);
+		connection_finish(fcgi);
+		service->served(service->context, &request, &reply,
+				clock_monotonic_us() - started_us);
+	} else {
+		log_client("event=request_cut_short announced=%lld",
+			   (long long)request.content_length);
+		connection_finish(fcgi);
+	}
+	log_set_request("");
+	arena_reset(service->arena);
+}
+
+void fcgi_serve(const struct fcgi_service *service)
+{
+	sigset_t while_waiting;
+	FCGX_Request fcgi;
+	int waiter, fd;
+
+	stop_prepare(&while_waiting);
+	waiter = waiter_open(service->listen_fd);
+	if (waiter < 0 || FCGX_Init() != 0 ||
+	    FCGX_InitRequest(&fcgi, service->listen_fd,
+			     FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+		log_unusual("event=worker_cannot_start errno=%d", errno);
+		return;
+	}
+	for (int64_t served = 0;
+	     service->requests_max == 0 || served < service->requests_max;
+	     served++) {
+		fd = connection_next(service->listen_fd, waiter,
+				     &while_waiting);
+		if (fd < 0)
+			break;
+		/* A connection of ours in libfcgi's place: its own accept makes
+		 * three more system calls. Marked as kept, or it is closed. */
+		fcgi.ipcFd = fd;
+		fcgi.keepConnection = 1;
+		connection_serve(service, &fcgi);
+	}
+	FCGX_Free(&fcgi, 1);
+	close(waiter);
+}
+
+static int listen_failed(int fd, const char *where, const char *step)
+{
+	log_unusual("event=listen_failed step=%s where=%s error=%s", step,
+		    log_text(where), log_text(strerror(errno)));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Removes a socket that nobody answers on. False when somebody does. */
+static bool stale_remove(const struct sockaddr_un *address)
+{
+	struct stat status;
+	int probe;
+	bool answered;
+
+	if (lstat(address->sun_path, &status) != 0)
+		return errno == ENOENT;
+	if (!S_ISSOCK(status.st_mode)) {
+		errno = EEXIST;
+		return false;
+	}
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return false;
+	answered = connect(probe, (const struct sockaddr *)address,
+			   sizeof(*address)) == 0 ||
+		   errno != ECONNREFUSED;
+	close(probe);
+	if (answered) {
+		errno = EADDRINUSE;
+		return false;
+	}
+	return unlink(address->sun_path) == 0;
+}
+
+static int listen_unix(const char *where, const char *path, int mode)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t len = strlen(path);
+	mode_t before;
+	int fd, bound;
+
+	if (len == 0 || len >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return listen_failed(-1, where, "path");
+	}
+	memcpy(address.sun_path, path, len + 1);
+	if (!stale_remove(&address))
+		return listen_failed(-1, where, "path");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return listen_failed(fd, where, "socket");
+	before = umask(0177); /* nobody else connects before the chmod */
+	bound = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+	umask(before);
+	if (bound != 0)
+		return listen_failed(fd, where, "bind");
+	if (chmod(path, (mode_t)mode) != 0)
+		return listen_failed(fd, where, "chmod");
+	if (listen(fd, BACKLOG) != 0)
+		return listen_failed(fd, where, "listen");
+	return fd;
+}
+
+/* Connections inherit these from the socket that they are accepted on. */
+static bool tcp_options_set(int fd)
+{
+	struct timeval limit = {.tv_sec = PEER_TIMEOUT_S};
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ==
+		       0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) ==
+		       0;
+}
+
+static int listen_tcp(const char *where)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
+				 .ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	const char *colon = strrchr(where, ':');
+	struct addrinfo *found;
+	char host[256];
+	size_t len = colon ? (size_t)(colon - where) : 0;
+	int fd;
+
+	if (len >= 2 && where[0] == '[' && where[len - 1] == ']') {
+		where++;
+		len -= 2;
+	}
+	errno = EINVAL;
+	if (len == 0 || len >= sizeof(host))
+		return listen_failed(-1, where, "address");
+	memcpy(host, where, len);
+	host[len] = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+		return listen_failed(-1, where, "address");
+	fd = socket(found->ai_family,
+		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || !tcp_options_set(fd) ||
+	    bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
+	    listen(fd, BACKLOG) != 0)
+		fd = listen_failed(fd, where, "bind");
+	freeaddrinfo(found);
+	return fd;
+}
+
+int fcgi_listen(const char *where, int mode)
+{
+	if (strncmp(where, "unix:", 5) == 0)
+		return listen_unix(where, where + 5, mode);
+	return listen_tcp(where);
+}
