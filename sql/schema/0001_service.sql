@@ -2,6 +2,10 @@
 -- Accounts, keys, BINs, wallets, cards and the ledger under them.
 -- Times are DATETIME in UTC; amounts are integer cents of US dollars.
 
+-- Routines' parameters and tables' texts take it from here, so that it is the
+-- same on every release of the server.
+ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;
+
 CREATE TABLE accounts (
   id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   public_id     VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL UNIQUE,
@@ -17,6 +21,7 @@ CREATE TABLE wallets (
   id              BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   account_id      BIGINT UNSIGNED NOT NULL,
   mode            ENUM('live','test') NOT NULL,
+  ledger_account_id BIGINT UNSIGNED NULL UNIQUE COMMENT 'set when the wallet is made, for ever',
   clock_offset_s  BIGINT NOT NULL DEFAULT 0 COMMENT 'how far test time runs ahead',
   card_count      BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'number of the newest card',
   event_sequence  BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of events that belong to no card',
@@ -71,7 +76,7 @@ CREATE TABLE bins (
 CREATE TABLE mcc_categories (
   mcc_first  SMALLINT UNSIGNED NOT NULL PRIMARY KEY,
   mcc_last   SMALLINT UNSIGNED NOT NULL,
-  category   VARCHAR(40) CHARACTER SET ascii NOT NULL,
+  category   VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   KEY (category),
   CHECK (mcc_first <= mcc_last AND mcc_last <= 9999)
 ) ENGINE=InnoDB COMMENT 'ISO 18245 codes in groups; every code is in one row';
@@ -93,6 +98,8 @@ CREATE TABLE ledger_accounts (
       OR (kind = 'wallet' AND wallet_id IS NOT NULL AND card_id IS NULL)
       OR (kind NOT IN ('wallet','card','hold') AND wallet_id IS NULL AND card_id IS NULL))
 ) ENGINE=InnoDB;
+
+ALTER TABLE wallets ADD FOREIGN KEY (ledger_account_id) REFERENCES ledger_accounts (id);
 
 CREATE TABLE ledger_journals (
   id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -251,10 +258,11 @@ CREATE TABLE events (
   UNIQUE (card_id, sequence),
   KEY (wallet_id, id),
   KEY (journal_id),
-  FOREIGN KEY (wallet_id) REFERENCES wallets (id),
   CHECK (JSON_VALID(snapshot))
 ) ENGINE=InnoDB COMMENT 'outbox: written in the transaction of the change';
 
+-- No foreign key to wallets here and in events: each would lock the wallet's row
+-- shared, and two requests of one wallet that then change it would deadlock.
 CREATE TABLE idempotency_keys (
   wallet_id    BIGINT UNSIGNED NOT NULL,
   idem_key     VARBINARY(255) NOT NULL,
@@ -263,8 +271,7 @@ CREATE TABLE idempotency_keys (
   reply_sealed MEDIUMBLOB NULL COMMENT 'AES-256-GCM: an answer may hold secrets',
   created_at   DATETIME NOT NULL,
   PRIMARY KEY (wallet_id, idem_key),
-  KEY (created_at),
-  FOREIGN KEY (wallet_id) REFERENCES wallets (id)
+  KEY (created_at)
 ) ENGINE=InnoDB;
 
 CREATE TABLE audit_log (

@@ -1,0 +1,94 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What workers read. The joins are outer ones by primary key, so that the
+-- optimizer merges the views, begins at the table that the caller names a key
+-- of, and drops the joins that a count does not need.
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW card_rows AS
+SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
+       c.status, c.frozen_reason, c.label, cl.balance_cents,
+       hl.balance_cents AS pending_cents, c.spending_limit_cents,
+       c.allowed_categories, c.auto_freeze_at_cents, c.metadata,
+       c.total_spent_cents, c.transaction_count, c.last_used_at, c.frozen_at,
+       c.terminated_at, c.created_at, c.expires_at, w.mode, w.clock_offset_s,
+       cl.wallet_id AS ledger_wallet_id, cl.kind AS ledger_kind,
+       cl.card_id AS ledger_card_id
+  FROM cards AS c
+  LEFT JOIN bins AS b ON b.id = c.bin_id
+  LEFT JOIN wallets AS w ON w.id = c.wallet_id
+  LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
+  LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
+
+-- The object of a card's event: the columns of its row, as they are stored.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW card_snapshots AS
+SELECT id, wallet_id, clock_offset_s,
+       JSON_OBJECT('id', id, 'public_id', public_id, 'wallet_id', wallet_id,
+         'number', number, 'bin_id', bin_id, 'network', network,
+         'last4', last4, 'status', status, 'frozen_reason', frozen_reason,
+         'label', label, 'balance_cents', balance_cents,
+         'pending_cents', pending_cents,
+         'spending_limit_cents', spending_limit_cents,
+         'allowed_categories', allowed_categories,
+         'auto_freeze_at_cents', auto_freeze_at_cents, 'metadata', metadata,
+         'total_spent_cents', total_spent_cents,
+         'transaction_count', transaction_count,
+         'last_used_at', last_used_at, 'frozen_at', frozen_at,
+         'terminated_at', terminated_at, 'created_at', created_at,
+         'expires_at', expires_at, 'mode', mode,
+         'clock_offset_s', clock_offset_s) AS snapshot
+  FROM card_rows;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW bin_rows AS
+SELECT id, network, type, issuer_country, three_ds, apple_pay, google_pay,
+       max_transaction_cents, max_monthly_cents, acceptance_tenths, best_for,
+       issuing, created_at
+  FROM bins;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW deposit_rows AS
+SELECT d.public_id, d.wallet_id, d.id, d.currency, d.network, d.address,
+       d.tx_hash, CONCAT(d.amount_units) AS amount_units, c.decimals,
+       d.rate_micros, d.amount_usd_cents, d.fee_usd_cents,
+       d.credited_usd_cents, d.status, d.hold_reason, d.confirmations,
+       d.required_confirmations, d.created_at, d.confirmed_at
+  FROM deposits AS d
+  LEFT JOIN currencies AS c ON c.code = d.currency;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW deposit_snapshots AS
+SELECT id, wallet_id,
+       JSON_OBJECT('id', id, 'public_id', public_id, 'wallet_id', wallet_id,
+         'currency', currency, 'network', network, 'address', address,
+         'tx_hash', tx_hash, 'amount_units', amount_units,
+         'decimals', decimals, 'rate_micros', rate_micros,
+         'amount_usd_cents', amount_usd_cents,
+         'fee_usd_cents', fee_usd_cents,
+         'credited_usd_cents', credited_usd_cents, 'status', status,
+         'hold_reason', hold_reason, 'confirmations', confirmations,
+         'required_confirmations', required_confirmations,
+         'created_at', created_at, 'confirmed_at', confirmed_at) AS snapshot
+  FROM deposit_rows;
+
+CREATE OR REPLACE VIEW wallet_rows AS
+SELECT w.id AS wallet_id, w.mode, l.balance_cents, w.total_deposited_cents,
+       w.total_spent_cents,
+       (SELECT CAST(COALESCE(SUM(d.credited_usd_cents), 0) AS SIGNED)
+          FROM deposits AS d
+         WHERE d.wallet_id = w.id AND d.status = 'pending')
+         AS pending_deposits_cents,
+       (SELECT CAST(COALESCE(SUM(n.cards), 0) AS SIGNED)
+          FROM card_counts AS n
+         WHERE n.wallet_id = w.id AND n.status = 'active') AS cards_active,
+       (SELECT CAST(COALESCE(SUM(c.balance_cents), 0) AS SIGNED)
+          FROM ledger_accounts AS c
+         WHERE c.wallet_id = w.id AND c.kind = 'card')
+         AS cards_total_balance_cents
+  FROM wallets AS w
+  LEFT JOIN ledger_accounts AS l ON l.id = w.ledger_account_id;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW api_logins AS
+SELECT k.key_hash, k.id AS key_id, k.public_id AS key_public_id, k.wallet_id,
+       a.id AS account_id, a.public_id AS account_public_id,
+       a.status AS account_status, w.mode, k.dialect,
+       CONCAT(k.scopes) AS scopes, k.networks, k.expires_at, k.revoked_at,
+       k.last_used_at, w.clock_offset_s
+  FROM api_keys AS k
+  LEFT JOIN wallets AS w ON w.id = k.wallet_id
+  LEFT JOIN accounts AS a ON a.id = w.account_id;
