@@ -21,6 +21,13 @@ struct text;
  */
 json_t *exact_parse(struct arena *arena, const char *body, size_t len,
 		    const char **why);
+/* The same; *key is the repeated key, in the arena, or NULL when that is not
+ * why. */
+json_t *exact_parse_key(struct arena *arena, const char *body, size_t len,
+			const char **why, const char **key);
+
+/* Bytes of the number (RFC 8259 section 6) that text begins with; 0: none. */
+size_t exact_number_length(const char *text, size_t len);
 
 /* The number's text, or NULL when the value is not a number. */
 const char *exact_number(const json_t *value);

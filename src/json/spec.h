@@ -77,7 +77,8 @@ bool spec_read_body(const struct spec *spec, struct arena *arena,
 bool spec_read_query(const struct spec *spec, struct arena *arena,
 		     const char *query, void *out, struct fault *fault);
 
-/* The JSON Schema (2020-12) of a body; the OpenAPI parameters of a query. */
+/* The JSON Schema (2020-12) of a body; the OpenAPI parameter objects of a
+ * query, separated by commas and without the brackets around them. */
 void spec_print_schema(struct text *out, const struct spec *spec);
 void spec_print_parameters(struct text *out, const struct spec *spec);
 
