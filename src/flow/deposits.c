@@ -58,6 +58,7 @@ enum db_result addresses_take_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal)
 {
 	struct address_command *command = arg;
+	bool known = command->currency == NULL;
 	size_t ready = 0;
 	enum db_result result;
 
@@ -75,6 +76,7 @@ enum db_result addresses_take_run(const struct flow *flow, void *arg,
 		if (command->currency != NULL &&
 		    strcmp(command->currency, code) != 0)
 			continue;
+		known = true;
 		result = deposit_address_take(flow->db, flow->arena,
 					      flow->wallet_id, code, &row);
 		if (result != DB_OK)
@@ -84,7 +86,9 @@ enum db_result addresses_take_run(const struct flow *flow, void *arg,
 			ready++;
 		}
 	}
-	if (ready == 0)
+	if (!known)
+		*refusal = ERR_INVALID_PARAMETER;
+	else if (ready == 0)
 		*refusal = ERR_ADDRESS_POOL_EMPTY;
 	return DB_OK;
 }

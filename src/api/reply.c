@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "../base/arena.h"
+#include "../base/secret.h"
+#include "../core/page.h"
+#include "api.h"
+
+struct error_body {
+	const char *error, *message;
+	int64_t code;
+	const char *request_id, *param;
+};
+
+static const struct emit_field error_fields[] = {
+	{.name = "error",
+	 .kind = EMIT_TEXT,
+	 .offset = offsetof(struct error_body, error),
+	 .doc = "Stable code of the refusal."},
+	{.name = "message",
+	 .kind = EMIT_TEXT,
+	 .offset = offsetof(struct error_body, message),
+	 .doc = "A sentence for a human."},
+	{.name = "code",
+	 .kind = EMIT_INT,
+	 .offset = offsetof(struct error_body, code),
+	 .doc = "The HTTP status."},
+	{.name = "request_id",
+	 .kind = EMIT_TEXT,
+	 .offset = offsetof(struct error_body, request_id)},
+	{.name = "param",
+	 .kind = EMIT_TEXT,
+	 .optional = true,
+	 .offset = offsetof(struct error_body, param),
+	 .doc = "The field or header at fault."},
+};
+const struct emit_object error_object = EMIT("Error", error_fields);
+
+static const struct emit_field page_fields[] = {
+	{.name = "page",
+	 .kind = EMIT_INT,
+	 .offset = offsetof(struct page, page)},
+	{.name = "per_page",
+	 .kind = EMIT_INT,
+	 .offset = offsetof(struct page, per_page)},
+	{.name = "total",
+	 .kind = EMIT_INT,
+	 .offset = offsetof(struct page, total)},
+	{.name = "total_pages",
+	 .kind = EMIT_INT,
+	 .offset = offsetof(struct page, total_pages)},
+	{.name = "next_cursor",
+	 .kind = EMIT_TEXT,
+	 .nullable = true,
+	 .offset = offsetof(struct page, next_cursor),
+	 .doc = "For the next page; null on the last."},
+};
+const struct emit_object page_object = EMIT("Pagination", page_fields);
+
+/* When to try again, in seconds, where the status asks for it. */
+static const char *retry_after(enum error_code code, int status)
+{
+	if (code == ERR_RATE_LIMITED)
+		return "10";
+	return status == 503 ? "1" : NULL;
+}
+
+void reply_refuse(struct call *call, const struct fault *fault)
+{
+	const struct error_info *info = error_info(fault->code);
+	const char *again = retry_after(fault->code, info->status);
+	struct error_body body = {
+		.error = info->code,
+		.message = fault->message != NULL ? fault->message
+						  : info->sentence,
+		.code = info->status,
+		.request_id = call->request->request_id,
+		.param = fault->param,
+	};
+
+	call->reply->status = info->status;
+	text_init(&call->reply->body, call->arena);
+	emit_object(&call->reply->body, &error_object, &body);
+	if (again != NULL)
+		reply_header(call->reply, "Retry-After", again);
+	if (info->status == 401)
+		reply_header(call->reply, "WWW-Authenticate", "Bearer");
+}
+
+void reply_error(struct call *call, enum error_code code, const char *param)
+{
+	struct fault fault = {.code = code, .param = param};
+
+	reply_refuse(call, &fault);
+}
+
+void reply_object(struct call *call, const struct emit_object *object,
+		  const void *row)
+{
+	call->reply->status = call->route->status;
+	emit_object(&call->reply->body, object, row);
+}
+
+/* The field that a routine's refusal is about. */
+static const char *param_of(enum error_code code)
+{
+	static const char *const params[ERR_COUNT] = {
+		[ERR_INSUFFICIENT_FUNDS] = "amount",
+		[ERR_INSUFFICIENT_CARD_BALANCE] = "amount",
+		[ERR_AMOUNT_TOO_SMALL] = "amount",
+		[ERR_AMOUNT_TOO_LARGE] = "amount",
+		[ERR_LIMIT_EXCEEDS_BIN] = "spending_limit",
+		[ERR_BIN_NOT_FOUND] = "bin_id",
+		[ERR_BIN_NOT_AVAILABLE] = "bin_id",
+		[ERR_UNKNOWN_CATEGORY] = "allowed_categories",
+		[ERR_METADATA_TOO_LARGE] = "metadata",
+		[ERR_IDEMPOTENCY_KEY_REUSED] = "X-Idempotency-Key",
+		[ERR_IDEMPOTENCY_IN_PROGRESS] = "X-Idempotency-Key",
+	};
+
+	return params[code];
+}
+
+enum error_code call_effect(struct call *call,
+			    enum db_result (*run)(const struct flow *flow,
+						  void *arg,
+						  enum error_code *refusal),
+			    void (*render)(const void *arg, struct text *body),
+			    void *arg)
+{
+	const struct request *request = call->request;
+	struct flow flow = {
+		.db = call->service->db,
+		.arena = call->arena,
+		.keyring = call->service->keyring,
+		.wallet_id = call->login->wallet_id,
+		.key_public_id = call->login->key_public_id,
+		.client_address = request->client_address,
+		.request_id = request->request_id,
+	};
+	struct effect effect = {
+		.status = call->route->status,
+		.run = run,
+		.render = render,
+		.arg = arg,
+	};
+	struct effect_answer answer;
+	struct text whole;
+
+	if (call->route->key.method != METHOD_GET &&
+	    request->idempotency_key != NULL) {
+		text_init(&whole, call->arena);
+		text_printf(&whole, "%s %s?%s\n",
+			    http_method_names[request->method], request->path,
+			    request->query);
+		text_add_n(&whole, request->body, request->body_len);
+		sha256((struct bytes){whole.data, whole.len}, flow.fingerprint);
+		flow.idempotency_key = request->idempotency_key;
+	}
+	effect_run(&flow, &effect, &answer);
+	if (answer.error != ERR_NONE) {
+		reply_error(call, answer.error, param_of(answer.error));
+		return answer.error;
+	}
+	call->reply->status = answer.status;
+	call->reply->body = answer.body;
+	if (answer.replayed)
+		reply_header(call->reply, "Idempotent-Replayed", "true");
+	return ERR_NONE;
+}
+
+/* A cursor is a place in a list, bound to that list by a MAC: hex of the
+ * place's two numbers, the next page's number and 8 bytes of HMAC-SHA256. */
+#define CURSOR_PLAIN 24
+#define CURSOR_MAC 8
+#define CURSOR_BYTES (CURSOR_PLAIN + CURSOR_MAC)
+
+static void cursor_mac(const struct call *call, const char *list,
+		       const unsigned char *plain, unsigned char mac[32])
+{
+	struct text bound;
+
+	text_init(&bound, call->arena);
+	text_printf(&bound, "%lld %s\n", (long long)call->login->wallet_id,
+		    list);
+	text_add_n(&bound, (const char *)plain, CURSOR_PLAIN);
+	secret_hmac(call->service->keyring, KEY_CURSOR,
+		    (struct bytes){bound.data, bound.len}, mac);
+}
+
+static const char *cursor_make(const struct call *call, const char *list,
+			       struct list_place place, int64_t number)
+{
+	char *hex = arena_alloc(call->arena, 2 * CURSOR_BYTES + 1);
+	unsigned char bytes[CURSOR_BYTES], mac[32];
+	int64_t numbers[3] = {place.key, place.id, number};
+
+	memcpy(bytes, numbers, CURSOR_PLAIN);
+	cursor_mac(call, list, bytes, mac);
+	memcpy(bytes + CURSOR_PLAIN, mac, CURSOR_MAC);
+	hex_encode(hex, bytes, CURSOR_BYTES);
+	return hex;
+}
+
+static bool cursor_read(const struct call *call, const char *list,
+			const char *cursor, struct list_place *place,
+			int64_t *number)
+{
+	unsigned char bytes[CURSOR_BYTES], mac[32];
+	int64_t numbers[3];
+
+	if (strlen(cursor) != 2 * (size_t)CURSOR_BYTES ||
+	    !hex_decode(bytes, CURSOR_BYTES, cursor))
+		return false;
+	cursor_mac(call, list, bytes, mac);
+	if (!secret_equal(bytes + CURSOR_PLAIN, mac, CURSOR_MAC))
+		return false;
+	memcpy(numbers, bytes, CURSOR_PLAIN);
+	*place = (struct list_place){numbers[0], numbers[1]};
+	*number = numbers[2];
+	return true;
+}
+
+bool page_open(struct call *call, const struct page_query *query,
+	       const char *list, bool descending, struct list_place *place,
+	       struct list_window *window, int64_t *number)
+{
+	*window = (struct list_window){
+		.page = query->page,
+		.per_page = query->per_page,
+		.descending = descending,
+	};
+	*number = query->page;
+	if (query->cursor == NULL)
+		return true;
+	if (query->page_given ||
+	    !cursor_read(call, list, query->cursor, place, number)) {
+		reply_error(call, ERR_INVALID_CURSOR, "cursor");
+		return false;
+	}
+	window->after = place;
+	return true;
+}
+
+void reply_list(struct call *call, const struct emit_object *object,
+		struct emit_list rows, const struct list_result *result,
+		const struct list_window *window, int64_t number,
+		const char *list, struct list_place last)
+{
+	struct text *body = &call->reply->body;
+	struct page page = {
+		.page = number,
+		.per_page = window->per_page,
+		.total = result->total,
+		.total_pages = page_count(result->total, window->per_page),
+	};
+
+	if (result->more)
+		page.next_cursor = cursor_make(call, list, last, number + 1);
+	text_add(body, "{\"data\":[");
+	for (size_t i = 0; i < rows.count; i++) {
+		if (i > 0)
+			text_add_char(body, ',');
+		emit_object(body, object,
+			    (const char *)rows.rows + i * rows.size);
+	}
+	text_add(body, "],\"pagination\":");
+	emit_object(body, &page_object, &page);
+	text_add_char(body, '}');
+	call->reply->status = call->route->status;
+}

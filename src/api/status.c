@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../db/db.h"
+#include "../http/metrics.h"
+#include "resources.h"
+
+#ifndef CARDSTOCK_VERSION
+#define CARDSTOCK_VERSION "unversioned"
+#endif
+
+struct status_view {
+	const char *status, *version;
+	bool database;
+};
+
+static const char *const status_names[] = {"ok", "degraded", NULL};
+static const struct emit_field status_fields[] = {
+	OUT(struct status_view, "status", EMIT_TEXT, status,
+	    .values = status_names),
+	OUT(struct status_view, "database", EMIT_BOOL, database,
+	    .doc = "Whether the database answers."),
+	OUT(struct status_view, "version", EMIT_TEXT, version, ),
+};
+const struct emit_object status_object = EMIT("Status", status_fields);
+
+void status_get(struct call *call)
+{
+	struct status_view view = {
+		.version = CARDSTOCK_VERSION,
+		.database = db_ping(call->service->db),
+	};
+
+	view.status = view.database ? "ok" : "degraded";
+	reply_object(call, &status_object, &view);
+	if (!view.database) {
+		call->reply->status = 503;
+		reply_header(call->reply, "Retry-After", "1");
+	}
+}
+
+void openapi_get(struct call *call)
+{
+	call->reply->status = call->route->status;
+	text_add(&call->reply->body, call->service->openapi);
+}
+
+void metrics_get(struct call *call)
+{
+	call->reply->status = call->route->status;
+	call->reply->content_type = "text/plain; version=0.0.4";
+	metrics_print(&call->reply->body, call->service->metrics);
+}
