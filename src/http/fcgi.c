@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -21,15 +22,36 @@
 #define PEER_TIMEOUT_S 20 /* for an nginx on another machine that went away */
 #define DRAIN_MAX (1024 * 1024)
 
-static void on_stop(int signal)
+/*
+ * SIGTERM stays blocked and is never taken: it is looked for between two
+ * requests, and while there is none to serve its signalfd ends the waiting. So
+ * it cannot cut a request short or arrive unseen before the wait.
+ */
+struct waiter {
+	int listen_fd, epoll_fd;
+	sigset_t stop;
+};
+
+static bool waiter_open(struct waiter *waiter, int listen_fd)
 {
-	(void)signal; /* its arrival ends epoll_pwait: that is all it is for */
+	/* Exclusive: a connection wakes one idle worker, not all of them. */
+	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	struct epoll_event signal = {.events = EPOLLIN};
+	int signal_fd;
+
+	sigemptyset(&waiter->stop);
+	sigaddset(&waiter->stop, SIGTERM);
+	sigprocmask(SIG_BLOCK, &waiter->stop, NULL);
+	waiter->listen_fd = listen_fd;
+	signal_fd = signalfd(-1, &waiter->stop, SFD_CLOEXEC);
+	waiter->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	return signal_fd >= 0 && waiter->epoll_fd >= 0 &&
+	       epoll_ctl(waiter->epoll_fd, EPOLL_CTL_ADD, listen_fd,
+			 &connection) == 0 &&
+	       epoll_ctl(waiter->epoll_fd, EPOLL_CTL_ADD, signal_fd, &signal) ==
+		       0;
 }
 
-/*
- * SIGTERM stays blocked except inside epoll_pwait, so it neither cuts a
- * request short nor slips in between looking for it and waiting.
- */
 static bool stop_is_pending(void)
 {
 	sigset_t pending;
@@ -37,56 +59,24 @@ static bool stop_is_pending(void)
 	return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
 }
 
-static void stop_prepare(sigset_t *while_waiting)
-{
-	struct sigaction action = {.sa_handler = on_stop};
-	sigset_t term;
-
-	sigemptyset(&term);
-	sigaddset(&term, SIGTERM);
-	sigprocmask(SIG_BLOCK, &term, while_waiting);
-	sigdelset(while_waiting, SIGTERM);
-	sigaction(SIGTERM, &action, NULL);
-}
-
-/* EPOLLEXCLUSIVE: a new connection wakes one idle worker, not all. */
-static int waiter_open(int listen_fd)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
-	int waiter = epoll_create1(EPOLL_CLOEXEC);
-
-	if (waiter < 0)
-		return -1;
-	if (epoll_ctl(waiter, EPOLL_CTL_ADD, listen_fd, &event) == 0)
-		return waiter;
-	close(waiter);
-	return -1;
-}
-
 /* The next connection, or -1 when it is time to stop. */
-static int connection_next(int listen_fd, int waiter,
-			   const sigset_t *while_waiting)
+static int connection_next(const struct waiter *waiter)
 {
 	struct epoll_event event;
 
-	for (;;) {
-		int fd;
+	while (!stop_is_pending()) {
+		int fd = accept(waiter->listen_fd, NULL, NULL);
 
-		if (stop_is_pending())
-			return -1;
-		fd = accept(listen_fd, NULL, NULL);
 		if (fd >= 0)
 			return fd;
-		if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			if (epoll_pwait(waiter, &event, 1, -1, while_waiting) <
-				    0 &&
-			    errno == EINTR)
-				return -1;
+		if (errno == EAGAIN) {
+			epoll_wait(waiter->epoll_fd, &event, 1, -1);
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			log_unusual("event=accept_failed errno=%d", errno);
 			usleep(10000);
 		}
 	}
+	return -1;
 }
 
 /*
@@ -178,13 +168,11 @@ static void connection_serve(const struct fcgi_service *service,
 
 void fcgi_serve(const struct fcgi_service *service)
 {
-	sigset_t while_waiting;
+	struct waiter waiter;
 	FCGX_Request fcgi;
-	int waiter, fd;
+	int fd;
 
-	stop_prepare(&while_waiting);
-	waiter = waiter_open(service->listen_fd);
-	if (waiter < 0 || FCGX_Init() != 0 ||
+	if (!waiter_open(&waiter, service->listen_fd) || FCGX_Init() != 0 ||
 	    FCGX_InitRequest(&fcgi, service->listen_fd,
 			     FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		log_unusual("event=worker_cannot_start errno=%d", errno);
@@ -193,8 +181,7 @@ void fcgi_serve(const struct fcgi_service *service)
 	for (int64_t served = 0;
 	     service->requests_max == 0 || served < service->requests_max;
 	     served++) {
-		fd = connection_next(service->listen_fd, waiter,
-				     &while_waiting);
+		fd = connection_next(&waiter);
 		if (fd < 0)
 			break;
 		/* A connection of ours in libfcgi's place: its own accept makes
@@ -203,8 +190,6 @@ void fcgi_serve(const struct fcgi_service *service)
 		fcgi.keepConnection = 1;
 		connection_serve(service, &fcgi);
 	}
-	FCGX_Free(&fcgi, 1);
-	close(waiter);
 }
 
 static int listen_failed(int fd, const char *where, const char *step)
