@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks back at the whole run."""
+
+import re
+
+
+def codes(env):
+    table = (env.src / "src/base/error.def").read_text()
+    return set(re.findall(r'^ERROR\(\w+, "(\w+)"', table, re.M))
+
+
+def test_every_error_was_provoked(env, request):
+    seen = set((env.var / "errors-provoked").read_text().split())
+    known = codes(env)
+    assert len(known) > 30
+    assert seen <= known, seen - known
+    assert not known - seen, f"never provoked: {sorted(known - seen)}"
+
+
+def test_every_route_was_asked(stack):
+    """Each operation of the document was answered with success once."""
+    missing = [f"{method.upper()} {path}"
+               for path, item in stack.openapi.document["paths"].items()
+               for method in item if method in ("get", "post", "patch",
+                                                "delete")
+               and (method, path) not in stack.openapi.succeeded
+               and path != "/metrics"]
+    assert not missing
+
+
+def test_nothing_was_broken(env, stack):
+    """A BROKEN line means that an invariant did not hold."""
+    found = []
+    for path in (env.var / "log").rglob("*"):
+        if not path.is_file():
+            continue
+        for line in path.read_text(errors="replace").splitlines():
+            if "BROKEN" in line and not any(
+                    request_id in line
+                    for request_id in stack.broken_expected):
+                found.append(f"{path.name}: {line}")
+    assert not found, "\n".join(found[:20])
+
+
+def test_the_ledger_is_proved(audit):
+    audit()
