@@ -76,7 +76,6 @@ static bool changes(const struct route *route)
 
 static void parameters_print(struct text *out, const struct route *route)
 {
-	struct text query;
 	bool first = true;
 
 	text_add(out, ",\"parameters\":[");
@@ -89,13 +88,8 @@ static void parameters_print(struct text *out, const struct route *route)
 		first = false;
 	}
 	if (route->query != NULL) {
-		/* spec_print_parameters gives an array: its inside. */
-		text_init(&query, out->arena);
-		spec_print_parameters(&query, route->query->spec);
-		if (query.len > 2) {
-			text_add(out, first ? "" : ",");
-			text_add_n(out, query.data + 1, query.len - 2);
-		}
+		text_add(out, first ? "" : ",");
+		spec_print_parameters(out, route->query->spec);
 	}
 	text_add(out, "]");
 }
