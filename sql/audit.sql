@@ -1,0 +1,318 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The audit's checks. Each is a view whose rows are disagreements: of what,
+-- what was expected, what was found; an audit that finds nothing is empty
+-- views. cardstock-migrate installs them for operators; cardstock-audit runs
+-- the SELECTs of this very file, so that a view changed in the database hides
+-- nothing from it. What must read every entry in order (journals that sum to
+-- zero, chains of balances, seals) is in cardstock-audit itself.
+
+-- Whoever posts takes from one account what he gives to another.
+CREATE OR REPLACE VIEW audit_mode_sums AS
+SELECT CONCAT('ledger in ', mode) AS subject, '0' AS expected,
+       CONCAT(SUM(balance_cents)) AS found
+  FROM ledger_accounts
+ GROUP BY mode
+HAVING SUM(balance_cents) <> 0;
+
+-- Only the network may take a card below zero, and the card is frozen then.
+CREATE OR REPLACE VIEW audit_balance_signs AS
+SELECT CONCAT('account ', a.owner_key) AS subject,
+       IF(c.status IN ('terminated', 'pending_top_up'), '0', 'at least 0')
+         AS expected,
+       CONCAT(a.balance_cents) AS found
+  FROM ledger_accounts AS a
+  LEFT JOIN cards AS c ON c.id = a.card_id
+ WHERE (a.kind IN ('wallet', 'hold') AND a.balance_cents < 0)
+    OR (a.kind = 'card' AND a.balance_cents < 0
+        AND NOT (c.status = 'terminated'
+                 OR (c.status = 'frozen' AND c.frozen_reason = 'overdrawn')))
+    OR (a.kind = 'card' AND a.balance_cents > 0
+        AND c.status IN ('terminated', 'pending_top_up'));
+
+-- total_deposited - total_spent = balance, as the wallet's reply says.
+CREATE OR REPLACE VIEW audit_wallet_identity AS
+SELECT CONCAT('wallet ', w.id) AS subject,
+       CONCAT(w.total_deposited_cents - w.total_spent_cents) AS expected,
+       COALESCE(CONCAT(a.balance_cents), 'no account') AS found
+  FROM wallets AS w
+  LEFT JOIN ledger_accounts AS a ON a.id = w.ledger_account_id
+ WHERE a.id IS NULL
+    OR a.balance_cents <> w.total_deposited_cents - w.total_spent_cents;
+
+-- The two totals from the wallet's entries.
+CREATE OR REPLACE VIEW audit_wallet_totals AS
+SELECT CONCAT('wallet ', w.id) AS subject,
+       CONCAT('deposited ', COALESCE(e.deposited, 0), ' spent ',
+              COALESCE(e.spent, 0)) AS expected,
+       CONCAT('deposited ', w.total_deposited_cents, ' spent ',
+              w.total_spent_cents) AS found
+  FROM wallets AS w
+  LEFT JOIN (SELECT a.wallet_id,
+                    SUM(IF(j.kind IN ('deposit', 'deposit_reversal',
+                                      'adjustment'), e.amount_cents, 0))
+                      AS deposited,
+                    -SUM(IF(j.kind IN ('deposit', 'deposit_reversal',
+                                       'adjustment'), 0, e.amount_cents))
+                      AS spent
+               FROM ledger_accounts AS a
+               JOIN ledger_entries AS e ON e.ledger_account_id = a.id
+               JOIN ledger_journals AS j ON j.id = e.journal_id
+              WHERE a.kind = 'wallet'
+              GROUP BY a.wallet_id) AS e ON e.wallet_id = w.id
+ WHERE w.total_deposited_cents <> COALESCE(e.deposited, 0)
+    OR w.total_spent_cents <> COALESCE(e.spent, 0);
+
+-- Each wallet and card has its own accounts, in its own world.
+CREATE OR REPLACE VIEW audit_account_owners AS
+SELECT CONCAT('wallet ', w.id) AS subject,
+       CONCAT('wallet:', w.mode, ':', w.id) AS expected,
+       COALESCE(a.owner_key, 'no account') AS found
+  FROM wallets AS w
+  LEFT JOIN ledger_accounts AS a ON a.id = w.ledger_account_id
+ WHERE a.id IS NULL OR a.kind <> 'wallet' OR a.wallet_id <> w.id
+    OR a.mode <> w.mode
+ UNION ALL
+SELECT CONCAT('card ', c.public_id), CONCAT('card:', w.mode, ':', c.id),
+       COALESCE(a.owner_key, 'no account')
+  FROM cards AS c
+  JOIN wallets AS w ON w.id = c.wallet_id
+  LEFT JOIN ledger_accounts AS a ON a.id = c.ledger_account_id
+ WHERE c.funding = 'prepaid'
+   AND (a.id IS NULL OR a.kind <> 'card' OR a.card_id <> c.id
+        OR a.wallet_id <> c.wallet_id OR a.mode <> w.mode)
+ UNION ALL
+SELECT CONCAT('card ', c.public_id), CONCAT('hold:', w.mode, ':', c.id),
+       COALESCE(a.owner_key, 'no account')
+  FROM cards AS c
+  JOIN wallets AS w ON w.id = c.wallet_id
+  LEFT JOIN ledger_accounts AS a ON a.id = c.hold_account_id
+ WHERE a.id IS NULL OR a.kind <> 'hold' OR a.card_id <> c.id
+    OR a.wallet_id <> c.wallet_id OR a.mode <> w.mode
+ UNION ALL
+SELECT CONCAT('account ', a.owner_key), 'a card that it is of', 'none'
+  FROM ledger_accounts AS a
+  LEFT JOIN cards AS c
+    ON c.id = a.card_id
+   AND a.id = IF(a.kind = 'card', c.ledger_account_id, c.hold_account_id)
+ WHERE a.kind IN ('card', 'hold') AND c.id IS NULL
+ UNION ALL
+SELECT CONCAT('account ', a.owner_key), 'a wallet that it is of', 'none'
+  FROM ledger_accounts AS a
+  LEFT JOIN wallets AS w ON w.ledger_account_id = a.id
+ WHERE a.kind = 'wallet' AND w.id IS NULL;
+
+-- A hold account holds what the card's open transactions hold; no kind of
+-- transaction exists in this schema, so it holds nothing.
+CREATE OR REPLACE VIEW audit_holds AS
+SELECT CONCAT('account ', a.owner_key) AS subject, '0' AS expected,
+       CONCAT(a.balance_cents) AS found
+  FROM ledger_accounts AS a
+ WHERE a.kind = 'hold' AND a.balance_cents <> 0;
+
+-- A confirmed deposit is one journal of its amounts, into its own wallet.
+CREATE OR REPLACE VIEW audit_deposits AS
+SELECT CONCAT('deposit ', d.public_id) AS subject,
+       CONCAT('credited ', d.credited_usd_cents, ' fee ', d.fee_usd_cents,
+              ' cleared ', d.amount_usd_cents) AS expected,
+       CONCAT('credited ', d.credited, ' fee ', d.fee, ' cleared ',
+              d.cleared) AS found
+  FROM (SELECT d.public_id, d.credited_usd_cents, d.fee_usd_cents,
+               d.amount_usd_cents,
+               (SELECT COALESCE(SUM(e.amount_cents), 0)
+                  FROM ledger_entries AS e
+                  JOIN ledger_accounts AS a ON a.id = e.ledger_account_id
+                 WHERE e.journal_id = j.id AND a.kind = 'wallet'
+                   AND a.wallet_id = d.wallet_id) AS credited,
+               (SELECT COALESCE(SUM(e.amount_cents), 0)
+                  FROM ledger_entries AS e
+                  JOIN ledger_accounts AS a ON a.id = e.ledger_account_id
+                 WHERE e.journal_id = j.id AND a.kind = 'fee_income') AS fee,
+               (SELECT COALESCE(-SUM(e.amount_cents), 0)
+                  FROM ledger_entries AS e
+                  JOIN ledger_accounts AS a ON a.id = e.ledger_account_id
+                 WHERE e.journal_id = j.id
+                   AND a.kind = 'crypto_clearing') AS cleared
+          FROM deposits AS d
+          LEFT JOIN ledger_journals AS j
+            ON j.kind = 'deposit' AND j.reference = d.public_id
+         WHERE d.status = 'confirmed') AS d
+ WHERE d.credited <> d.credited_usd_cents OR d.fee <> d.fee_usd_cents
+    OR d.cleared <> d.amount_usd_cents
+ UNION ALL
+SELECT CONCAT('journal ', j.id), 'a confirmed deposit',
+       COALESCE(d.status, 'none')
+  FROM ledger_journals AS j
+  LEFT JOIN deposits AS d ON d.public_id = j.reference
+ WHERE j.kind = 'deposit' AND (d.id IS NULL OR d.status <> 'confirmed');
+
+-- Money that moved was told of, once, in the words for it; and nothing was
+-- told that did not happen.
+CREATE OR REPLACE VIEW audit_journal_events AS
+SELECT CONCAT('journal ', j.id) AS subject,
+       CONCAT('an event for ', j.kind) AS expected, 'none' AS found
+  FROM ledger_journals AS j
+  LEFT JOIN events AS e
+    ON e.journal_id = j.id
+   AND e.type = CASE j.kind WHEN 'card_created' THEN 'card.created'
+                            WHEN 'card_funded' THEN 'card.funded'
+                            WHEN 'card_withdrawn' THEN 'card.withdrawn'
+                            WHEN 'card_terminated' THEN 'card.terminated'
+                            WHEN 'deposit' THEN 'deposit.confirmed' END
+ WHERE j.kind IN ('card_created', 'card_funded', 'card_withdrawn',
+                  'card_terminated', 'deposit')
+   AND e.id IS NULL
+ UNION ALL
+SELECT CONCAT('event ', e.public_id), CONCAT('a journal for ', e.type),
+       COALESCE(j.kind, 'none')
+  FROM events AS e
+  LEFT JOIN ledger_journals AS j ON j.id = e.journal_id
+ WHERE e.journal_id IS NOT NULL
+   AND (j.id IS NULL
+        OR (e.type IN ('card.created', 'card.funded', 'card.withdrawn',
+                       'card.terminated')
+            AND j.kind <> REPLACE(e.type, '.', '_'))
+        OR (e.type = 'deposit.confirmed' AND j.kind <> 'deposit'))
+ UNION ALL
+SELECT CONCAT('event ', e.public_id), 'a journal', 'none'
+  FROM events AS e
+ WHERE e.journal_id IS NULL AND e.type IN ('card.funded', 'card.withdrawn')
+ UNION ALL
+SELECT CONCAT('journal ', e.journal_id), '1 event', CONCAT(COUNT(*))
+  FROM events AS e
+ WHERE e.journal_id IS NOT NULL
+ GROUP BY e.journal_id
+HAVING COUNT(*) > 1;
+
+-- An adjustment has its reason in the audit log, and the reverse.
+CREATE OR REPLACE VIEW audit_adjustments AS
+SELECT CONCAT('journal ', j.id) AS subject, '1 row of audit_log' AS expected,
+       CONCAT(COUNT(l.id)) AS found
+  FROM ledger_journals AS j
+  LEFT JOIN (SELECT id, CAST(JSON_VALUE(detail, '$.journal_id') AS UNSIGNED)
+                      AS journal_id
+               FROM audit_log
+              WHERE JSON_VALUE(detail, '$.journal_id') IS NOT NULL) AS l
+    ON l.journal_id = j.id
+ WHERE j.kind = 'adjustment'
+ GROUP BY j.id
+HAVING COUNT(l.id) <> 1
+ UNION ALL
+SELECT CONCAT('audit_log ', l.id), CONCAT('journal ', l.journal_id), 'none'
+  FROM (SELECT id, CAST(JSON_VALUE(detail, '$.journal_id') AS UNSIGNED)
+                     AS journal_id
+          FROM audit_log
+         WHERE JSON_VALUE(detail, '$.journal_id') IS NOT NULL) AS l
+  LEFT JOIN ledger_journals AS j ON j.id = l.journal_id
+ WHERE j.id IS NULL;
+
+-- The counts behind the lists' totals.
+CREATE OR REPLACE VIEW audit_card_counts AS
+SELECT CONCAT('wallet ', wallet_id, ' bin ', bin_id, ' ', status) AS subject,
+       CONCAT(SUM(counted)) AS expected, CONCAT(SUM(kept)) AS found
+  FROM (SELECT wallet_id, bin_id, CONCAT(status) AS status,
+               COUNT(*) AS counted, 0 AS kept
+          FROM cards GROUP BY wallet_id, bin_id, status
+         UNION ALL
+        SELECT wallet_id, bin_id, CONCAT(status), 0, cards
+          FROM card_counts) AS both_sides
+ GROUP BY wallet_id, bin_id, status
+HAVING SUM(counted) <> SUM(kept);
+
+-- Cards are numbered without gaps: pages by number rely on it.
+CREATE OR REPLACE VIEW audit_card_numbers AS
+SELECT CONCAT('wallet ', w.id) AS subject,
+       CONCAT('cards 1 to ', w.card_count) AS expected,
+       CONCAT(COALESCE(c.cards, 0), ' cards, ', COALESCE(c.lowest, 0), ' to ',
+              COALESCE(c.highest, 0)) AS found
+  FROM wallets AS w
+  LEFT JOIN (SELECT wallet_id, COUNT(*) AS cards, MIN(number) AS lowest,
+                    MAX(number) AS highest
+               FROM cards GROUP BY wallet_id) AS c ON c.wallet_id = w.id
+ WHERE COALESCE(c.cards, 0) <> w.card_count
+    OR COALESCE(c.highest, 0) <> w.card_count
+    OR (w.card_count > 0 AND c.lowest <> 1);
+
+-- Events are numbered without gaps, per card and, those of no card, per
+-- wallet: a receiver can tell that it missed one.
+CREATE OR REPLACE VIEW audit_event_sequences AS
+SELECT CONCAT('card ', c.public_id) AS subject,
+       CONCAT('events 1 to ', c.event_sequence) AS expected,
+       CONCAT(COALESCE(e.events, 0), ' events up to ',
+              COALESCE(e.highest, 0)) AS found
+  FROM cards AS c
+  LEFT JOIN (SELECT card_id, COUNT(*) AS events, MAX(sequence) AS highest,
+                    MIN(sequence) AS lowest
+               FROM events WHERE card_id IS NOT NULL
+              GROUP BY card_id) AS e ON e.card_id = c.id
+ WHERE COALESCE(e.events, 0) <> c.event_sequence
+    OR COALESCE(e.highest, 0) <> c.event_sequence
+    OR (c.event_sequence > 0 AND e.lowest <> 1)
+ UNION ALL
+SELECT CONCAT('wallet ', w.id), CONCAT('events 1 to ', w.event_sequence),
+       CONCAT(COALESCE(e.events, 0), ' events, ', COALESCE(e.different, 0),
+              ' numbers up to ', COALESCE(e.highest, 0))
+  FROM wallets AS w
+  LEFT JOIN (SELECT wallet_id, COUNT(*) AS events,
+                    COUNT(DISTINCT sequence) AS different,
+                    MAX(sequence) AS highest
+               FROM events WHERE card_id IS NULL
+              GROUP BY wallet_id) AS e ON e.wallet_id = w.id
+ WHERE COALESCE(e.events, 0) <> w.event_sequence
+    OR COALESCE(e.different, 0) <> w.event_sequence
+    OR COALESCE(e.highest, 0) <> w.event_sequence
+ UNION ALL
+SELECT CONCAT('event ', e.public_id), CONCAT('wallet ', c.wallet_id),
+       CONCAT('wallet ', e.wallet_id)
+  FROM events AS e
+  JOIN cards AS c ON c.id = e.card_id
+ WHERE c.wallet_id <> e.wallet_id;
+
+-- What stops the owner's own mistakes is still there, and still says no.
+CREATE OR REPLACE VIEW audit_triggers AS
+SELECT CONCAT('table ', wanted.name) AS subject,
+       CONCAT('a trigger that refuses ', wanted.verb) AS expected,
+       COALESCE(CONCAT('another: ', t.trigger_name), 'none') AS found
+  FROM (SELECT tables.name, verbs.verb
+          FROM (SELECT 'ledger_journals' AS name
+                 UNION ALL SELECT 'ledger_entries'
+                 UNION ALL SELECT 'ledger_seals'
+                 UNION ALL SELECT 'audit_log') AS tables
+         CROSS JOIN (SELECT 'UPDATE' AS verb
+                      UNION ALL SELECT 'DELETE') AS verbs) AS wanted
+  LEFT JOIN information_schema.triggers AS t
+    ON t.trigger_schema = DATABASE() AND t.event_object_table = wanted.name
+   AND t.event_manipulation = wanted.verb AND t.action_timing = 'BEFORE'
+ WHERE t.trigger_name IS NULL OR t.action_statement NOT LIKE 'SIGNAL %';
+
+-- Nobody but the owner may write these tables. The server's administrators,
+-- who hold SUPER, can do anything: what they rewrite, the seals find. An owner
+-- who may not read the grant tables sees his own grants only.
+CREATE OR REPLACE VIEW audit_grants AS
+SELECT CONCAT(g.grantee, ' on ', g.what) AS subject, 'no right' AS expected,
+       g.privilege_type AS found
+  FROM (SELECT grantee, CONCAT('table ', table_name) AS what, privilege_type
+          FROM information_schema.table_privileges
+         WHERE table_schema = DATABASE()
+           AND table_name IN ('ledger_accounts', 'ledger_journals',
+                              'ledger_entries', 'ledger_seals', 'audit_log')
+         UNION ALL
+        SELECT grantee, CONCAT('column ', table_name, '.', column_name),
+               privilege_type
+          FROM information_schema.column_privileges
+         WHERE table_schema = DATABASE()
+           AND table_name IN ('ledger_accounts', 'ledger_journals',
+                              'ledger_entries', 'ledger_seals', 'audit_log')
+         UNION ALL
+        SELECT grantee, CONCAT('schema ', table_schema), privilege_type
+          FROM information_schema.schema_privileges
+         WHERE DATABASE() LIKE table_schema
+         UNION ALL
+        SELECT u.grantee, 'all schemas', u.privilege_type
+          FROM information_schema.user_privileges AS u
+         WHERE NOT EXISTS (SELECT 1
+                             FROM information_schema.user_privileges AS s
+                            WHERE s.grantee = u.grantee
+                              AND s.privilege_type = 'SUPER')) AS g
+ WHERE g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'DROP', 'ALTER',
+                            'TRIGGER', 'DELETE HISTORY')
+   AND g.grantee <> CONCAT('\'', REPLACE(CURRENT_USER(), '@', '\'@\''), '\'');
