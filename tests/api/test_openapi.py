@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenAPI document, judged by a validator that is not ours."""
+
+import json
+import os
+import subprocess
+
+import pytest
+import requests
+
+
+@pytest.fixture(scope="module")
+def document(env):
+    reply = requests.get(env.url + "/openapi.json", verify=env.ca, timeout=10)
+    assert reply.status_code == 200
+    return reply.json()
+
+
+@pytest.fixture
+def judge(tmp_path):
+    validator = os.path.join(os.environ["CARDSTOCK_NODE_MODULES"], ".bin",
+                             "validate-api")
+
+    def judged(document):
+        path = tmp_path / "openapi.json"
+        path.write_text(json.dumps(document))
+        done = subprocess.run([validator, str(path)], capture_output=True,
+                              text=True, timeout=60, check=False)
+        return json.loads(done.stdout)
+
+    return judged
+
+
+def test_the_document_is_valid(document, judge):
+    assert judge(document) == {"valid": True}
+
+
+def test_the_judge_bites(document, judge):
+    del document["paths"]["/v1/cards"]["get"]["responses"]
+    document["paths"]["/v1/cards"]["get"]["parameters"][0].pop("name")
+    assert judge(document)["valid"] is False
