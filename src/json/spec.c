@@ -62,7 +62,8 @@ static bool refuse(struct reader *reader, enum error_code code,
 	*reader->fault = (struct fault){
 		.code = code,
 		.param = param,
-		.message = arena_printf(reader->arena, "%s %s.", param, rule),
+		.message = arena_printf(reader->arena, "%s %s.",
+					*param != '\0' ? param : "\"\"", rule),
 	};
 	return false;
 }
