@@ -127,6 +127,8 @@ def test_defaults(api):
     ({"bin_id": BIN_VISA, "amount": 5, "label": "x" * 65},
      "invalid_parameter", "label"),
     ({"bin_id": BIN_VISA, "amount": 5, "label": "nul\0"}, None, None),
+    ({"bin_id": BIN_VISA, "amount": 5, "label": "two\nlines"},
+     "invalid_parameter", "label"),
     ({"bin_id": BIN_VISA, "amount": 5, "spending_limit": 50000.01},
      "limit_exceeds_bin", "spending_limit"),
     ({"bin_id": BIN_MASTERCARD, "amount": 5, "spending_limit": 10001},
@@ -183,7 +185,7 @@ def test_a_label_counts_characters(api):
 
 
 def test_labels_keep_every_character(api):
-    for label in ('"quoted" \\ back/slash', "tab\tline\n", " spaces ",
+    for label in ('"quoted" \\ back/slash', " spaces ",
                   "<script>", "'; DROP TABLE cards; --", "\u2028", "e\u0301"):
         card = api.card(1, label=label)
         assert api.get(f"/cards/{card['id']}")["label"] == label
@@ -586,8 +588,8 @@ def test_numbers_and_codes_differ(api):
 
 def test_details_are_audited(api, card, admin, account):
     reply = api.details(card["id"])
-    rows = admin.rows("SELECT * FROM audit_log WHERE subject = %s "
-                      "ORDER BY id", card["id"])
+    rows = admin.rows("SELECT * FROM admin_audit WHERE subject = %s "
+                      "ORDER BY at", card["id"])
     reads = [row for row in rows if row["request_id"] == reply.request_id]
     assert len(reads) == 1
     assert re.fullmatch(r"key_[0-9A-Za-z]{16,}", reads[0]["actor"])

@@ -52,7 +52,7 @@ def test_a_revoked_key(account, admin):
     row = account.issue()
     client = Client(account.stack, row["api_key"])
     assert client.get("/cards").status == 200
-    admin.call("api_key_revoke", row["key_id"])
+    admin.call("admin_key_revoke", row["key_id"])
     assert until(lambda: client.get("/cards").status == 401, GRACE)
     for _ in range(30):  # every worker knows
         assert refused(client.get("/cards"), 401, "key_revoked")
@@ -69,12 +69,12 @@ def test_a_key_expires(account):
 
 def test_a_suspended_account(account):
     assert account.test.get("/cards").status == 200
-    account.set_status("suspend")
+    account.suspend()
     assert until(lambda: account.test.get("/cards").status == 403, GRACE)
     for _ in range(30):
         assert refused(account.test.get("/cards"), 403, "account_suspended")
     assert refused(account.live.get("/cards"), 403, "account_suspended")
-    account.set_status("resume")
+    account.reactivate()
     assert until(lambda: account.test.get("/cards").status == 200, GRACE)
 
 
@@ -186,9 +186,9 @@ def test_the_sandbox_is_for_test_keys(account):
         assert refused(account.live.post(path, body), 403, "test_mode_only")
 
 
-def test_a_live_card(account, admin):
+def test_a_live_card(account):
     """Money that the operator put into the live wallet works the same."""
-    admin.call("wallet_adjust", account.id, "live", 5000, "a test's money")
+    account.adjust("live", 5000)
     card = account.live.card(20)
     assert account.live.details(card["id"]).status == 200
     wallet = account.live.wallet()

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+from conftest import until
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +91,12 @@ def test_queries_are_not_logged(known, api, env):
 def test_requests_are_found_by_their_id(api, env):
     """The same id stands in the service's log and in nginx's."""
     request_id = api.get("/bins").request_id.encode()
-    found = [path.name for path in (env.var / "log").rglob("*")
-             if path.is_file() and request_id in path.read_bytes()]
-    assert len(found) >= 2, found
+
+    def found():
+        return [path.name for path in (env.var / "log").rglob("*")
+                if path.is_file() and request_id in path.read_bytes()]
+
+    assert until(lambda: len(found()) >= 2, 10), found()
 
 
 def test_nothing_in_arguments(env):

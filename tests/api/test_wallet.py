@@ -229,7 +229,7 @@ def test_deposits_are_filtered(account, deposits):
     assert found(status="confirmed", currency="btc") == {names[0], names[4]}
     assert found(status="expired") == set()
     assert api.get(path, status="lost")["param"] == "status"
-    assert api.get(path, currency="doge")["param"] == "currency"
+    assert found(currency="doge") == set()
 
 
 def test_deposits_are_filtered_by_time(account, owner, deposits):
@@ -274,9 +274,9 @@ def test_times_that_are_refused(account, value):
 def restock(owner, count=20):
     """Puts addresses of the test world into the pool, as the watcher would."""
     for network in ("bitcoin", "ethereum", "solana", "monero"):
-        first = owner.value(
+        first = int(owner.value(
             "SELECT COALESCE(MAX(idx), 0) + 1 FROM deposit_addresses "
-            "WHERE mode = 'test' AND network = %s", network)
+            "WHERE mode = 'test' AND network = %s", network))
         for idx in range(first, first + count):
             owner.rows("INSERT INTO deposit_addresses (mode, network, idx, "
                        "address) VALUES ('test', %s, %s, %s)", network, idx,

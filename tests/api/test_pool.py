@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pool of workers: what happens to requests when a worker dies, when the
+configuration changes and when it all ends."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from private import Load, Nginx, Pool, alive, wait_for
+
+
+@pytest.fixture
+def folder(tmp_path_factory):
+    # A unix socket's path may have 107 characters: pytest's are longer.
+    path = tmp_path_factory.mktemp("p")
+    assert len(str(path)) < 90, "set a shorter TMPDIR"
+    return path
+
+
+@pytest.fixture
+def pool(env, folder):
+    pool = Pool(env, folder).start()
+    yield pool
+    pool.stop()
+    assert "level=BROKEN" not in pool.log.read_text()
+
+
+@pytest.fixture
+def nginx(env, folder, pool):
+    nginx = Nginx(env, folder / "nginx", upstream=pool.socket).start()
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture
+def headers(env):
+    return {"Authorization": f"Bearer {env.test_key}"}
+
+
+def answers(nginx, headers):
+    return nginx.request("GET", "/v1/cards?per_page=1", headers)[0] == 200
+
+
+def test_a_killed_worker_costs_at_most_the_request_in_its_hand(
+        pool, nginx, headers):
+    with Load(nginx, headers) as load:
+        load.wait_more(500)
+        before = pool.pids()
+        os.kill(before[0], signal.SIGKILL)
+        killed = time.monotonic()
+        after = pool.wait_full(without=before[:1], seconds=1)
+        assert time.monotonic() - killed < 1
+        load.wait_more(1000)
+    assert before[1] in after, "the other worker went on"
+    failures = load.failures()
+    assert len(failures) <= 1, failures
+    for status, body in failures:
+        assert status == 502 and b'"error":"bad_gateway"' in body
+
+
+def test_workers_that_die_again_and_again_come_back(pool, nginx, headers):
+    with Load(nginx, headers, clients=4) as load:
+        for _ in range(5):
+            victims = pool.pids()
+            for pid in victims:
+                os.kill(pid, signal.SIGKILL)
+            pool.wait_full(without=victims, seconds=3)
+            load.wait_more(20)
+    # Each of four clients may have had one request in a worker's hand.
+    assert len(load.failures()) <= 5 * 4
+    assert answers(nginx, headers)
+    assert "event=worker_died" in pool.log.read_text()
+
+
+def test_reload_loses_nothing(pool, nginx, headers):
+    with Load(nginx, headers) as load:
+        for workers in (3, 1, 2):
+            load.wait_more(200)
+            before = pool.pids()
+            pool.configure(workers=workers)
+            pool.process.send_signal(signal.SIGHUP)
+            pool.wait_full(without=before)
+            load.wait_more(200)
+    assert load.failures() == []
+    assert len(load.answers) > 1000
+    assert pool.log.read_text().count("event=reloaded") == 3
+
+
+def test_a_bad_configuration_changes_nothing(pool, nginx, headers):
+    before = pool.pids()
+    pool.configure("no_such_key = 1\n")
+    pool.process.send_signal(signal.SIGHUP)
+    wait_for("the refusal is logged",
+             lambda: "event=reload_refused" in pool.log.read_text())
+    assert "no_such_key" in pool.log.read_text()
+    assert answers(nginx, headers)
+    assert pool.pids() == before
+    pool.configure()
+    pool.process.send_signal(signal.SIGHUP)
+    pool.wait_full(without=before)
+
+
+def slow_request(nginx, owner, wallet_id, send):
+    """Starts a request that waits for a wallet's row, which the test holds:
+    (connection that holds it, thread, answers)."""
+    holder = owner.connect()
+    holder.begin()
+    holder.cursor().execute(
+        "SELECT id FROM wallets WHERE id = %s FOR UPDATE", (wallet_id,))
+    outcome = []
+    thread = threading.Thread(target=lambda: outcome.append(send()))
+    thread.start()
+    wait_for("the request waits for the row", lambda: owner.rows(
+        "SELECT 1 FROM information_schema.innodb_trx "
+        "WHERE trx_state = 'LOCK WAIT'"))
+    return holder, thread, outcome
+
+
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT,
+                                  signal.SIGHUP])
+def test_the_request_in_hand_is_finished(pool, nginx, api, card, wallet_id,
+                                         owner, word):
+    def fund():
+        return nginx.request(
+            "POST", f"/v1/cards/{card['id']}/fund",
+            {"Authorization": f"Bearer {api.key}",
+             "Content-Type": "application/json"}, b'{"amount": 5}')
+
+    holder, thread, outcome = slow_request(nginx, owner, wallet_id, fund)
+    try:
+        before = pool.pids()
+        pool.process.send_signal(word)
+        if word == signal.SIGHUP:
+            wait_for("new workers stand beside the busy one",
+                     lambda: len(set(pool.pids()) - set(before)) == 2)
+            wait_for("the idle old one has gone",
+                     lambda: len(set(pool.pids()) & set(before)) == 1)
+        else:
+            wait_for("the idle worker has gone",
+                     lambda: len(pool.pids()) == 1)
+            assert not pool.socket.exists()
+        assert not outcome
+    finally:
+        holder.rollback()
+        holder.close()
+    thread.join(20)
+    status, _, body = outcome[0]
+    assert status == 200, body
+    if word == signal.SIGHUP:
+        pool.wait_full(without=before)
+    else:
+        assert pool.process.wait(10) == 0
+
+
+def test_the_end_leaves_nothing_behind(pool):
+    pids = pool.pids()
+    began = time.monotonic()
+    pool.stop()
+    assert time.monotonic() - began < 5
+    assert pool.process.returncode == 0
+    assert not pool.socket.exists()
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_workers_do_not_outlive_their_master(pool):
+    pids = pool.pids()
+    pool.process.kill()
+    pool.process.wait()
+    wait_for("all workers ended",
+             lambda: not any(alive(pid) for pid in pids), 5)
+    # The dead master's socket is in the way of nobody.
+    assert pool.socket.exists()
+    pool.start()
+
+
+def test_a_second_pool_does_not_take_the_socket(pool, nginx, headers):
+    second = pool.launch()
+    assert second.wait(10) != 0
+    assert "event=listen_failed" in pool.log.read_text()
+    assert answers(nginx, headers)
+
+
+def test_a_file_is_not_taken_for_a_socket(env, folder):
+    pool = Pool(env, folder)
+    pool.socket.write_text("precious")
+    assert pool.launch().wait(10) != 0
+    assert pool.socket.read_text() == "precious"
+
+
+@pytest.mark.parametrize("line, says", [
+    ("no_such_key = 1", "no_such_key"),
+    ("listen_mode = lots", "listen_mode"),
+    ("master_key_file = /nonexistent/master.key", "/nonexistent/master.key"),
+])
+def test_what_is_wrong_at_start_is_said(env, folder, line, says):
+    pool = Pool(env, folder)
+    key = line.partition(" ")[0]
+    pool.configured = "\n".join(
+        kept for kept in pool.configured.splitlines()
+        if not kept.startswith(key + " ")) + "\n"
+    pool.configure(line + "\n")
+    assert pool.launch().wait(10) != 0
+    assert says in pool.log.read_text()
+    assert not pool.socket.exists()
+
+
+def test_the_socket_has_the_configured_permissions(env, folder):
+    pool = Pool(env, folder)
+    pool.configured = re.sub(r"(?m)^listen_mode.*\n", "", pool.configured)
+    pool.configure("listen_mode = 0600\n")
+    pool.start()
+    try:
+        assert stat.S_IMODE(pool.socket.stat().st_mode) == 0o600
+    finally:
+        pool.stop()
+
+
+def test_workers_leave_no_core(pool):
+    for pid in pool.pids():
+        limits = open(f"/proc/{pid}/limits").read()
+        line = next(line for line in limits.splitlines()
+                    if line.startswith("Max core file size"))
+        assert line.split()[4:6] == ["0", "0"]
+        # An undumpable process's files in /proc belong to root.
+        assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+
+
+def test_a_worker_retires_and_is_replaced(env, folder, headers):
+    pool = Pool(env, folder, config="worker_requests = 50\n").start()
+    nginx = Nginx(env, folder / "nginx", upstream=pool.socket).start()
+    try:
+        before = pool.pids()
+        with Load(nginx, headers) as load:
+            load.wait_more(500)
+        assert load.failures() == []
+        pool.wait_full(without=before)
+        assert "event=worker_died" not in pool.log.read_text()
+    finally:
+        nginx.stop()
+        pool.stop()
+
+
+def test_a_cut_request_has_no_effect_and_hurts_nobody(pool, nginx, headers):
+    """What is no FastCGI at all, and what ends in the middle."""
+    begin = bytes([1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    for piece in (b"", b"\0" * 100, b"GET / HTTP/1.1\r\n\r\n", begin,
+                  begin + bytes([1, 4, 0, 1, 0, 200, 0, 0]) + b"\x0e\x03RE"):
+        for _ in range(4):
+            with socket.socket(socket.AF_UNIX) as link:
+                link.connect(str(pool.socket))
+                link.sendall(piece)
+    before = pool.pids()
+    assert answers(nginx, headers)
+    assert pool.pids() == before
+
+
+def test_memory_does_not_grow(pool, nginx, headers):
+    def resident():
+        return [int(re.search(r"VmRSS:\s*(\d+)",
+                              open(f"/proc/{pid}/status").read())[1])
+                for pid in pool.pids()]
+
+    with Load(nginx, headers) as load:
+        load.wait_more(2000)
+        before = resident()
+        load.wait_more(6000)
+        after = resident()
+    for start, end in zip(before, after):
+        assert end - start < 1024, f"{start} kB grew to {end} kB"
+
+
+def test_systemd_is_told(env, folder):
+    address = str(folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(address)
+        told.settimeout(10)
+        pool = Pool(env, folder)
+        pool.start(NOTIFY_SOCKET=address)
+        try:
+            assert told.recv(100) == b"READY=1"
+            pool.process.send_signal(signal.SIGHUP)
+            assert told.recv(100) == b"RELOADING=1"
+            assert told.recv(100) == b"READY=1"
+        finally:
+            pool.stop()
+        assert told.recv(100) == b"STOPPING=1"
+
+
+def test_metrics_tell_of_the_pool(pool, nginx, headers):
+    victim = pool.pids()[0]
+    os.kill(victim, signal.SIGKILL)
+    pool.wait_full(without=[victim])
+    for _ in range(20):
+        assert answers(nginx, headers)
+    text = fcgi_get(pool, "/metrics")
+    assert re.search(r"(?m)^cardstock_worker_restarts_total 1$", text), text
+    states = re.findall(r'(?m)^cardstock_workers\{state="(?:busy|idle)"\} '
+                        r'(\d+)$', text)
+    assert sum(map(int, states)) == 2, text
+    assert re.search(r'(?m)^cardstock_requests_total\{route="GET /v1/cards",'
+                     r'status="200"\} 20$', text), text
+
+
+def fcgi_get(pool, path):
+    """One GET straight to the workers, as nginx would send it."""
+    def record(kind, content):
+        return bytes([1, kind, 0, 1]) + len(content).to_bytes(2, "big") + \
+            b"\0\0" + content
+
+    params = b"".join(
+        bytes([len(name), len(value)]) + name + value for name, value in (
+            (b"REQUEST_METHOD", b"GET"), (b"REQUEST_URI", path.encode()),
+            (b"REMOTE_ADDR", b"127.0.0.1")))
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(10)
+        link.connect(str(pool.socket))
+        link.sendall(record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) +
+                     record(4, params) + record(4, b"") + record(5, b""))
+        received = b""
+        while chunk := link.recv(65536):
+            received += chunk
+    out = b""
+    while received:
+        length = int.from_bytes(received[4:6], "big")
+        if received[1] == 6:
+            out += received[8:8 + length]
+        received = received[8 + length + received[6]:]
+    head, _, body = out.partition(b"\r\n\r\n")
+    assert head.startswith(b"Status: 200 "), head
+    return body.decode()
+
+
+def test_version_and_help(pool):
+    done = subprocess.run([pool.program, "--version"], capture_output=True,
+                          text=True)
+    assert done.returncode == 0 and done.stdout.startswith("cardstockd ")
+    for wrong in (["--no-such"], ["--workers", "0"], ["--workers", "x"],
+                  ["surplus"]):
+        done = subprocess.run([pool.program, *wrong], capture_output=True,
+                              text=True)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1], done
