@@ -25,10 +25,11 @@ enum db_result {
 };
 
 enum db_type {
-	DB_INT,	  /* int64_t */
-	DB_BOOL,  /* bool */
-	DB_TEXT,  /* const char *; NULL is NULL */
-	DB_BLOB,  /* struct bytes; data NULL is NULL */
+	DB_INT,		/* int64_t */
+	DB_INT_OR_NULL, /* int64_t, parameters only; 0 is NULL */
+	DB_BOOL,	/* bool */
+	DB_TEXT,	/* const char *; NULL is NULL */
+	DB_BLOB,	/* struct bytes; data NULL is NULL */
 	DB_MONEY, /* struct money in USD; column in cents; NULL reads as 0 */
 	DB_MONEY_OR_NULL, /* const struct money *, parameters only; NULL is
 			     NULL */

@@ -179,6 +179,10 @@ static void bind_param(MYSQL_BIND *bind, struct value *value, enum db_type type,
 	case DB_MONEY:
 		bind_number(bind, value, money->cents);
 		break;
+	case DB_INT_OR_NULL:
+		bind_number(bind, value, *number);
+		value->null = *number == 0;
+		break;
 	case DB_MONEY_OR_NULL:
 		bind_number(bind, value, *amount ? (*amount)->cents : 0);
 		value->null = *amount == NULL;
@@ -277,6 +281,7 @@ static void bind_column(MYSQL_BIND *bind, struct value *value,
 	case DB_INT:
 	case DB_BOOL:
 	case DB_MONEY:
+	case DB_INT_OR_NULL:
 	case DB_MONEY_OR_NULL:
 		bind->buffer_type = MYSQL_TYPE_LONGLONG;
 		bind->buffer = &value->number;
@@ -335,6 +340,7 @@ static bool store_column(MYSQL_STMT *stmt, struct arena *arena,
 	case DB_MONEY:
 		*(struct money *)to = MONEY_USD(number);
 		return value->null || !value->truncated;
+	case DB_INT_OR_NULL:
 	case DB_MONEY_OR_NULL:
 		return false; /* parameters only */
 	case DB_TIME:

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_PAYMENTS_H
+#define STORE_PAYMENTS_H
+
+#include "../base/money.h"
+#include "list.h"
+
+/* Which card, and in whose world: wallet_id 0 is the network, which sees all
+ * cards of both modes. One of public_id and pan_hash is given. */
+struct payment_card {
+	int64_t wallet_id;
+	const char *public_id;
+	struct bytes pan_hash;
+};
+
+/* Which transaction: by id or by the network's reference. */
+struct payment_target {
+	int64_t wallet_id;
+	const char *transaction, *network_ref, *message_ref;
+};
+
+struct merchant {
+	const char *name, *mcc, *country, *city, *id; /* NULL: not given */
+};
+
+/* What the decision needs to know of the card, read under its lock. */
+struct authorization_facts {
+	const char *outcome; /* ok, replay, or a refusal */
+	int64_t card_id;     /* 0: there is no such card */
+	const char *card_public_id;
+	int64_t wallet_id;
+	const char *mode;
+	int64_t now;
+	const char *status;
+	int64_t expires_at;
+	struct bytes pan_sealed;
+	const char *account_status, *type, *locked_merchant,
+		*allowed_categories;
+	struct money limit;
+	const char *limit_window;
+	struct money limit_used, bin_max_transaction, bin_max_monthly,
+		month_used;
+	int64_t count_limit, transaction_count;
+	bool single_use_spent;
+	struct money balance;
+	const char *category;
+	bool country_blocked;
+	const char *transaction_public_id; /* replay */
+	/* Of an increment. */
+	int64_t transaction_id;
+	struct money hold;
+	const char *transaction_status;
+};
+
+struct authorization_key {
+	struct payment_card card;
+	const char *network_ref, *mcc, *country;
+};
+
+/* What is posted of a decision. */
+struct authorization_post {
+	int64_t card_id; /* 0: none */
+	const char *public_id, *network_ref, *kind;
+	struct money requested, approved_amount;
+	bool approved;
+	const char *response_code, *authorization_code, *decline_reason,
+		*decline_reasons;
+	struct merchant merchant;
+	const char *category;
+	const struct money *merchant_amount;
+	const char *merchant_currency, *three_ds;
+	bool bind_merchant;
+};
+
+struct increment_post {
+	int64_t transaction_id;
+	struct money amount;
+	bool approved;
+	const char *response_code, *decline_reason, *decline_reasons,
+		*message_ref;
+};
+
+/* A row of the view transaction_rows. */
+struct transaction_row {
+	const char *outcome; /* of a routine; NULL from a SELECT */
+	int64_t id;
+	const char *public_id;
+	int64_t wallet_id, card_id;
+	const char *card_public_id, *card_last4, *network_ref, *kind, *type,
+		*status;
+	struct money requested, authorized, reversed, cleared, expired,
+		refunded, hold, amount, balance_after;
+	struct merchant merchant;
+	const char *category;
+	struct money merchant_amount; /* in cents of merchant_currency */
+	const char *merchant_currency, *response_code, *authorization_code,
+		*decline_reason, *decline_reasons, *three_ds,
+		*original_public_id;
+	int64_t hold_expires_at, created_at, updated_at;
+};
+
+struct transaction_event {
+	int64_t number;
+	const char *type;
+	struct money amount;
+	bool approved;
+	const char *response_code;
+	struct money balance_after;
+	int64_t created_at;
+};
+
+struct clearing {
+	struct payment_target target;
+	const struct money *amount; /* NULL: what is held */
+	bool final;
+	const struct money *merchant_amount;
+	const char *merchant_currency;
+};
+
+struct reversal {
+	struct payment_target target;
+	const struct money *amount; /* NULL: what is held */
+};
+
+struct advice {
+	struct payment_target target;
+	struct money amount;
+};
+
+struct force_post {
+	struct payment_card card;
+	const char *network_ref, *public_id;
+	struct money amount;
+	struct merchant merchant;
+};
+
+struct refund {
+	struct payment_card card;
+	const char *original, *original_network_ref; /* or NULL */
+	const char *network_ref, *public_id;
+	struct money amount;
+	struct merchant merchant;
+};
+
+struct transaction_filter {
+	int64_t wallet_id;
+	const char *card_id, *type, *status, *merchant; /* NULL: any */
+	int64_t from, to;				/* 0: open */
+	const struct money *min_amount, *max_amount;	/* of the size */
+};
+
+/* CALLs that begin and end the network's own transaction; the same without
+ * for use inside one. */
+extern const struct statement authorization_open_statement;
+extern const struct statement authorization_close_statement;
+enum db_result authorization_read(struct db *db, struct arena *arena,
+				  const struct authorization_key *key,
+				  struct authorization_facts *facts);
+enum db_result authorization_post(struct db *db,
+				  const struct authorization_post *post);
+
+enum db_result increment_read(struct db *db, struct arena *arena,
+			      const struct payment_target *target,
+			      struct authorization_facts *facts);
+enum db_result increment_post(struct db *db, const struct increment_post *post);
+
+/* Each is one routine of sql/routines that decides nothing but what its rules
+ * refuse; row->outcome tells. */
+enum db_result transaction_advice(struct db *db, struct arena *arena,
+				  const struct advice *advice,
+				  struct transaction_row *row);
+enum db_result transaction_clear(struct db *db, struct arena *arena,
+				 const struct clearing *clearing,
+				 struct transaction_row *row);
+enum db_result transaction_reverse(struct db *db, struct arena *arena,
+				   const struct reversal *reversal,
+				   struct transaction_row *row);
+enum db_result force_post(struct db *db, struct arena *arena,
+			  const struct force_post *post,
+			  struct transaction_row *row);
+enum db_result refund(struct db *db, struct arena *arena,
+		      const struct refund *refund, struct transaction_row *row);
+
+enum db_result transaction_get(struct db *db, struct arena *arena,
+			       int64_t wallet_id, const char *public_id,
+			       struct transaction_row *row);
+/* For the network: of any wallet. */
+enum db_result transaction_find(struct db *db, struct arena *arena,
+				const char *public_id,
+				struct transaction_row *row);
+enum db_result transaction_events(struct db *db, struct arena *arena,
+				  int64_t transaction_id,
+				  struct transaction_event **rows,
+				  size_t *count);
+enum db_result transaction_list(struct db *db, struct arena *arena,
+				const struct transaction_filter *filter,
+				const struct list_window *window,
+				struct transaction_row **rows,
+				struct list_result *result);
+struct list_place transaction_place(const struct transaction_row *row);
+
+#endif
