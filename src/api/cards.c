@@ -543,11 +543,11 @@ static void details_print(const void *arg, struct text *body)
 	const struct config *config = details->config;
 	struct details_view view = {
 		.public_id = details->reveal.public_id,
-		.pan = details->reveal.pan,
-		.cvv = details->reveal.cvv,
+		.pan = details->reveal.secrets.pan,
+		.cvv = details->reveal.secrets.cvv,
 		.holder_name = config->holder_name,
-		.exp_month = details->reveal.exp_month,
-		.exp_year = details->reveal.exp_year,
+		.exp_month = details->reveal.secrets.exp_month,
+		.exp_year = details->reveal.secrets.exp_year,
 		.billing = {config->billing_line1, config->billing_city,
 			    config->billing_state, config->billing_zip,
 			    config->billing_country},

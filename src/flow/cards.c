@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cards.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "../base/arena.h"
-#include "../base/clock.h"
 #include "../base/log.h"
 #include "../base/secret.h"
 #include "../base/token.h"
-#include "../core/cvv2.h"
+#include "card_number.h"
 
 /* A new number on each call: a BIN's numbers can collide. */
 static bool card_number_draw(const struct flow *flow, struct card_new *card)
@@ -145,29 +143,6 @@ enum db_result card_withdraw_run(const struct flow *flow, void *arg,
 	return transfer_run(flow, arg, card_withdraw, refusal);
 }
 
-static bool card_open(const struct flow *flow, struct card_reveal *reveal,
-		      const struct card_details *details)
-{
-	struct date expiry = date_of(details->expires_at);
-	unsigned char key[32];
-	char yymm[5];
-	bool done;
-
-	if (details->pan_sealed.len != PAN_SIZE - 1 + SEAL_OVERHEAD ||
-	    !secret_open(flow->keyring, KEY_PAN_ENCRYPTION, reveal->public_id,
-			 details->pan_sealed, (unsigned char *)reveal->pan))
-		return false;
-	reveal->pan[PAN_SIZE - 1] = '\0';
-	snprintf(yymm, sizeof(yymm), "%02u%02u", (unsigned)expiry.year % 100,
-		 (unsigned)expiry.month % 100);
-	secret_key(flow->keyring, KEY_CVV, key);
-	done = cvv2_compute(reveal->cvv, key, reveal->pan, yymm, "000");
-	secret_wipe(key, sizeof(key));
-	reveal->exp_month = expiry.month;
-	reveal->exp_year = expiry.year;
-	return done;
-}
-
 enum db_result card_reveal_run(const struct flow *flow, void *arg,
 			       enum error_code *refusal)
 {
@@ -182,7 +157,10 @@ enum db_result card_reveal_run(const struct flow *flow, void *arg,
 	if (result != DB_OK)
 		return result;
 	*refusal = error_of_outcome(details.outcome);
-	if (*refusal == ERR_NONE && !card_open(flow, reveal, &details)) {
+	if (*refusal == ERR_NONE &&
+	    !card_secrets_open(flow->keyring, reveal->public_id,
+			       details.pan_sealed, details.expires_at,
+			       &reveal->secrets)) {
 		log_broken("event=card_unreadable card=%s", reveal->public_id);
 		*refusal = ERR_INTERNAL_ERROR;
 	}

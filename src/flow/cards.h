@@ -2,8 +2,8 @@
 #ifndef FLOW_CARDS_H
 #define FLOW_CARDS_H
 
-#include "../core/pan.h"
 #include "../store/cards.h"
+#include "card_number.h"
 #include "effect.h"
 
 /* Bodies of effects: arg is the struct named. */
@@ -40,8 +40,7 @@ enum db_result card_withdraw_run(const struct flow *flow, void *arg,
 /* Opens a card's number and computes its CVV2; leaves an audit row. */
 struct card_reveal {
 	const char *public_id;
-	char pan[PAN_SIZE], cvv[4];
-	int64_t exp_month, exp_year;
+	struct card_secrets secrets;
 };
 enum db_result card_reveal_run(const struct flow *flow, void *arg,
 			       enum error_code *refusal);

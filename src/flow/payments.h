@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FLOW_PAYMENTS_H
+#define FLOW_PAYMENTS_H
+
+#include "../core/decide.h"
+#include "../store/payments.h"
+#include "effect.h"
+
+/*
+ * The network's messages. Each is the body of an effect whose arg is the
+ * struct named; the sandbox and the network interface run the very same ones.
+ * A decline is an outcome, not a refusal.
+ */
+
+struct payment_authorize {
+	struct payment_card card;
+	const char *pan; /* when the request names the card so; else NULL */
+	struct merchant merchant;
+	struct money amount;
+	bool verification, partial_capable;
+	int64_t exp_month, exp_year; /* 0: not given */
+	const char *cvv;	     /* NULL: not given */
+	const struct money *merchant_amount;
+	const char *merchant_currency, *three_ds, *network_ref;
+
+	/* Outputs. row.public_id is NULL for an unknown card. */
+	struct authorization_facts facts;
+	struct decision decision;
+	bool replayed, approved;
+	struct money approved_amount, balance;
+	const char *response_code, *authorization_code, *transaction_id,
+		*decline_reason, *decline_reasons;
+	struct transaction_row row;
+	struct authorization_post post;
+	char code[7];
+};
+
+/* In a transaction that is open already; row is read back. */
+enum db_result payment_authorize_run(const struct flow *flow, void *arg,
+				     enum error_code *refusal);
+/* The network's: a transaction of its own in two round trips; row is not read
+ * unless the answer is a repeated one. */
+enum error_code payment_authorize(const struct flow *flow,
+				  struct payment_authorize *authorize);
+/* Decides without a trace: the effect must be rolled back, and it is. */
+enum error_code payment_explain(const struct flow *flow,
+				struct payment_authorize *authorize);
+
+/* An increment, advice, clearing, reversal, force post or refund. */
+struct payment_message {
+	union {
+		struct payment_target target;
+		struct advice advice;
+		struct clearing clearing;
+		struct reversal reversal;
+		struct force_post force_post;
+		struct refund refund;
+	};
+	struct money amount; /* of an increment */
+
+	/* Outputs. */
+	bool approved;
+	const char *response_code, *decline_reason, *decline_reasons;
+	struct money moved; /* what this message was for */
+	struct transaction_row row;
+};
+enum db_result payment_increment_run(const struct flow *flow, void *arg,
+				     enum error_code *refusal);
+enum db_result payment_advice_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal);
+enum db_result payment_clear_run(const struct flow *flow, void *arg,
+				 enum error_code *refusal);
+enum db_result payment_reverse_run(const struct flow *flow, void *arg,
+				   enum error_code *refusal);
+enum db_result payment_force_post_run(const struct flow *flow, void *arg,
+				      enum error_code *refusal);
+enum db_result payment_refund_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal);
+
+/* A PAN's look-up hash, in the arena. */
+struct bytes payment_pan_hash(const struct flow *flow, const char *pan);
+
+#endif
