@@ -40,6 +40,7 @@ static const char *const purpose_words[KEY_PURPOSES] = {
 	[KEY_WEBHOOK_SECRET] = "cardstock webhook secret",
 	[KEY_CURSOR] = "cardstock cursor",
 	[KEY_LEDGER_SEAL] = "cardstock ledger seal",
+	[KEY_OTP] = "cardstock 3-D Secure code",
 };
 
 /* One master key: only what is derived from it is kept. */

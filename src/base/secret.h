@@ -30,6 +30,7 @@ enum key_purpose {
 	KEY_WEBHOOK_SECRET,
 	KEY_CURSOR,
 	KEY_LEDGER_SEAL,
+	KEY_OTP,
 	KEY_PURPOSES
 };
 
