@@ -213,6 +213,9 @@ _Noreturn static void worker_run(struct master *master, int slot)
 	service_free(context.service);
 	arena_free(service.arena);
 	setup_close(&master->setup);
+#ifdef __SANITIZE_ADDRESS__
+	prctl(PR_SET_DUMPABLE, 1); /* LeakSanitizer traces its own process */
+#endif
 	exit(EXIT_SUCCESS);
 }
 
