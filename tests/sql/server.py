@@ -33,7 +33,8 @@ class Server:
         subprocess.run(
             ["mariadb-install-db", "--no-defaults", f"--user={user}",
              f"--datadir={data}", "--auth-root-authentication-method=socket",
-             f"--auth-root-socket-user={user}", "--skip-test-db"],
+             f"--auth-root-socket-user={user}", "--skip-test-db",
+             "--force"],
             check=True, stdout=subprocess.DEVNULL)
         self.command = [
             shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults",
