@@ -512,7 +512,7 @@ static bool options_read(struct options *options, int argc, char **argv)
 			config_print_reference();
 			exit(EXIT_SUCCESS);
 		} else if (option == 'v') {
-			puts("cardstockd " PACKAGE_VERSION);
+			puts("cardstockd " CARDSTOCK_VERSION);
 			exit(EXIT_SUCCESS);
 		} else if (option == 'h') {
 			fputs(usage, stdout);
