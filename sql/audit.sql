@@ -316,3 +316,18 @@ SELECT CONCAT(g.grantee, ' on ', g.what) AS subject, 'no right' AS expected,
  WHERE g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'DROP', 'ALTER',
                             'TRIGGER', 'DELETE HISTORY')
    AND g.grantee <> CONCAT('\'', REPLACE(CURRENT_USER(), '@', '\'@\''), '\'');
+
+GRANT SELECT ON audit_mode_sums TO cardstock_admin;
+GRANT SELECT ON audit_balance_signs TO cardstock_admin;
+GRANT SELECT ON audit_wallet_identity TO cardstock_admin;
+GRANT SELECT ON audit_wallet_totals TO cardstock_admin;
+GRANT SELECT ON audit_account_owners TO cardstock_admin;
+GRANT SELECT ON audit_holds TO cardstock_admin;
+GRANT SELECT ON audit_deposits TO cardstock_admin;
+GRANT SELECT ON audit_journal_events TO cardstock_admin;
+GRANT SELECT ON audit_adjustments TO cardstock_admin;
+GRANT SELECT ON audit_card_counts TO cardstock_admin;
+GRANT SELECT ON audit_card_numbers TO cardstock_admin;
+GRANT SELECT ON audit_event_sequences TO cardstock_admin;
+GRANT SELECT ON audit_triggers TO cardstock_admin;
+GRANT SELECT ON audit_grants TO cardstock_admin;

@@ -131,7 +131,7 @@ static char *read_checks(struct audit *audit)
 /* CREATE OR REPLACE VIEW name AS select: runs the select. */
 static bool run_check(struct audit *audit, const char *sql)
 {
-	static const char create[] = "CREATE OR REPLACE VIEW audit_";
+	static const char create[] = "CREATE OR REPLACE VIEW ";
 	const char *name = sql + sizeof(create) - 1;
 	const char *select = strstr(sql, " AS\n");
 	struct statement statement;

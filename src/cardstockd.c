@@ -213,6 +213,9 @@ _Noreturn static void worker_run(struct master *master, int slot)
 	service_free(context.service);
 	arena_free(service.arena);
 	setup_close(&master->setup);
+#ifdef __SANITIZE_ADDRESS__
+	prctl(PR_SET_DUMPABLE, 1); /* LeakSanitizer traces its own process */
+#endif
 	exit(EXIT_SUCCESS);
 }
 
@@ -509,7 +512,7 @@ static bool options_read(struct options *options, int argc, char **argv)
 			config_print_reference();
 			exit(EXIT_SUCCESS);
 		} else if (option == 'v') {
-			puts("cardstockd " PACKAGE_VERSION);
+			puts("cardstockd " CARDSTOCK_VERSION);
 			exit(EXIT_SUCCESS);
 		} else if (option == 'h') {
 			fputs(usage, stdout);

@@ -428,6 +428,21 @@ static enum db_tx_next transactional_body(struct db *db, void *arg,
 	return *result == DB_OK ? DB_TX_COMMIT : DB_TX_FAILED;
 }
 
+/* A step that the server refused was certainly not done; one that was cut off
+ * may have been. */
+static bool may_be_done(const char *error)
+{
+	static const char *const cut_off[] = {": error 2", ": error 1053",
+					      ": error 1317", ": error 1927",
+					      "no connection"};
+
+	for (size_t i = 0; i < sizeof(cut_off) / sizeof(cut_off[0]); i++) {
+		if (strstr(error, cut_off[i]))
+			return true;
+	}
+	return false;
+}
+
 static bool run_step(const struct migrate *run, struct record *record,
 		     const struct script_statement *step, int64_t number)
 {
@@ -441,13 +456,8 @@ static bool run_step(const struct migrate *run, struct record *record,
 			return false;
 		if (script_send(run->db, step, run->error, run->error_size))
 			return note(run, record, number, number);
-		/* Refused by the server: certainly not done. */
-		if (strstr(run->error, ": error 2") == NULL)
-			(void)db_run(run->db, &progress_statement,
-				     &(struct record){.number = record->number,
-						      .begun = number - 1,
-						      .done = number - 1},
-				     NULL);
+		if (!may_be_done(run->error))
+			(void)note(run, record, number - 1, number - 1);
 		return false;
 	}
 	arg.record.begun = arg.record.done = number;

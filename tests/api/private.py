@@ -65,7 +65,8 @@ class Pool:
 
     def __init__(self, env, folder, workers=2, config=""):
         master = int((run_folder(env) / "cardstockd.pid").read_text())
-        self.program = os.readlink(f"/proc/{master}/exe")
+        self.program = pathlib.Path(
+            f"/proc/{master}/cmdline").read_text().split("\0")[0]
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "api.sock"
         self.config = self.folder / "cardstock.conf"

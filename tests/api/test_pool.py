@@ -107,7 +107,7 @@ def test_a_bad_configuration_changes_nothing(pool, nginx, headers):
     pool.wait_full(without=before)
 
 
-def slow_request(nginx, owner, wallet_id, send):
+def slow_request(pool, owner, wallet_id, send):
     """Starts a request that waits for a wallet's row, which the test holds:
     (connection that holds it, thread, answers)."""
     holder = owner.connect()
@@ -117,9 +117,10 @@ def slow_request(nginx, owner, wallet_id, send):
     outcome = []
     thread = threading.Thread(target=lambda: outcome.append(send()))
     thread.start()
-    wait_for("the request waits for the row", lambda: owner.rows(
-        "SELECT 1 FROM information_schema.innodb_trx "
-        "WHERE trx_state = 'LOCK WAIT'"))
+    # The second busy worker is the one that answers this question.
+    wait_for("a worker has it in hand", lambda: re.search(
+        r'(?m)^cardstock_workers\{state="busy"\} 2$',
+        fcgi_get(pool, "/metrics")))
     return holder, thread, outcome
 
 
@@ -133,7 +134,7 @@ def test_the_request_in_hand_is_finished(pool, nginx, api, card, wallet_id,
             {"Authorization": f"Bearer {api.key}",
              "Content-Type": "application/json"}, b'{"amount": 5}')
 
-    holder, thread, outcome = slow_request(nginx, owner, wallet_id, fund)
+    holder, thread, outcome = slow_request(pool, owner, wallet_id, fund)
     try:
         before = pool.pids()
         pool.process.send_signal(word)

@@ -178,12 +178,10 @@ END_TEST
 
 START_TEST(missing_file_is_refused)
 {
-	char message[200];
-
-	ck_assert(!config_read(&config, arena_new(64), "/nonexistent/file",
-			       message, sizeof(message)));
-	ck_assert_str_eq(message,
-			 "/nonexistent/file: No such file or directory");
+	arena = arena_new(64);
+	ck_assert(!config_read(&config, arena, "/nonexistent/file", error,
+			       sizeof(error)));
+	ck_assert_str_eq(error, "/nonexistent/file: No such file or directory");
 }
 END_TEST
 

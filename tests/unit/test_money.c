@@ -33,7 +33,7 @@ static void check_amount(int64_t cents)
 	check_parse(text, cents);
 	(void)snprintf(other, sizeof(other), "%s0000E+0", text);
 	check_parse(other, cents);
-	for (shift = 0; shift < 30; shift++) {
+	for (shift = 0; shift < 20; shift++) {
 		(void)snprintf(other, sizeof(other), "%s%" PRId64 "%0*de-%d",
 			       sign, size, shift + 1, 0, shift + 3);
 		if (size > 0)
@@ -52,18 +52,18 @@ START_TEST(parse_inverts_format)
 	int64_t cents, power;
 	int i;
 
-	for (cents = -2000; cents <= 2000; cents++)
+	for (cents = -300; cents <= 300; cents++)
 		check_amount(cents);
 	for (power = 1000; power <= MONEY_MAX_CENTS; power *= 10)
 		for (cents = power - 2; cents <= power + 2; cents++) {
 			check_amount(cents);
 			check_amount(-cents);
 		}
-	for (cents = MONEY_MAX_CENTS - 300; cents <= MONEY_MAX_CENTS; cents++) {
+	for (cents = MONEY_MAX_CENTS - 50; cents <= MONEY_MAX_CENTS; cents++) {
 		check_amount(cents);
 		check_amount(-cents);
 	}
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 200; i++) {
 		uint64_t random;
 
 		random_bytes(&random, sizeof(random));

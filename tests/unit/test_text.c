@@ -33,7 +33,7 @@ END_TEST
 static void check_int(int64_t value)
 {
 	struct arena *arena = arena_new(256);
-	int64_t back = value - 1;
+	int64_t back = ~value;
 	char expected[32];
 	struct text text;
 
