@@ -11,7 +11,8 @@ SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
        c.total_spent_cents, c.transaction_count, c.last_used_at, c.frozen_at,
        c.terminated_at, c.created_at, c.expires_at, w.mode, w.clock_offset_s,
        cl.wallet_id AS ledger_wallet_id, cl.kind AS ledger_kind,
-       cl.card_id AS ledger_card_id
+       cl.card_id AS ledger_card_id, c.type, c.limit_window, c.count_limit,
+       c.locked_merchant
   FROM cards AS c
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id

@@ -340,7 +340,7 @@ BEGIN
   IF v_outcome = 'ok' THEN
     SET v_offset = v_offset + p_advance_seconds;
     UPDATE wallets SET clock_offset_s = v_offset WHERE id = p_wallet_id;
-    CALL wallet_deposits_expire(p_wallet_id);
+    CALL wallet_due(p_wallet_id);
   END IF;
   SELECT v_outcome AS outcome,
          IF(v_outcome = 'ok', wallet_now(v_offset), NULL) AS now,

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Who may do what. Neither role may write a table: what changes, changes
+-- Who may do what. No role may write a table: what changes, changes
 -- through the routines, which run as the owner of the schema. Users are the
 -- operator's to create; docs/administration.md has the statements.
 
 CREATE ROLE IF NOT EXISTS cardstock_api;
 CREATE ROLE IF NOT EXISTS cardstock_admin;
+CREATE ROLE IF NOT EXISTS cardstock_keeper;
 
 -- The workers.
 GRANT EXECUTE ON PROCEDURE tx_begin TO cardstock_api;
@@ -22,7 +23,26 @@ GRANT EXECUTE ON PROCEDURE deposit_address_take TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE simulate_deposit TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE simulate_deposit_change TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE simulate_clock TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE authorization_open TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE authorization_read TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE authorization_post TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE authorization_close TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE increment_read TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE increment_post TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE transaction_advice TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE transaction_clear TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE transaction_reverse TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE force_post TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE refund TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE challenge_create TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE challenge_read TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE challenge_answer TO cardstock_api;
 GRANT SELECT ON card_rows TO cardstock_api;
+GRANT SELECT ON card_limits TO cardstock_api;
+GRANT SELECT ON transaction_rows TO cardstock_api;
+GRANT SELECT ON transaction_event_rows TO cardstock_api;
+GRANT SELECT ON transaction_count_rows TO cardstock_api;
+GRANT SELECT ON challenge_rows TO cardstock_api;
 GRANT SELECT ON wallet_rows TO cardstock_api;
 GRANT SELECT ON deposit_rows TO cardstock_api;
 GRANT SELECT ON bin_rows TO cardstock_api;
@@ -30,6 +50,13 @@ GRANT SELECT ON api_logins TO cardstock_api;
 GRANT SELECT ON mcc_categories TO cardstock_api;
 GRANT SELECT ON card_counts TO cardstock_api;
 GRANT SELECT ON currencies TO cardstock_api;
+
+-- What time does.
+GRANT EXECUTE ON PROCEDURE keeper_holds TO cardstock_keeper;
+GRANT EXECUTE ON PROCEDURE keeper_challenges TO cardstock_keeper;
+GRANT EXECUTE ON PROCEDURE keeper_deposits TO cardstock_keeper;
+GRANT EXECUTE ON PROCEDURE keeper_idempotency TO cardstock_keeper;
+GRANT EXECUTE ON PROCEDURE keeper_usage TO cardstock_keeper;
 
 -- The operator.
 GRANT EXECUTE ON PROCEDURE admin_account_create TO cardstock_admin;

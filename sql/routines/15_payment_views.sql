@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What workers read of payments.
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW transaction_rows AS
+SELECT t.id, t.public_id, t.wallet_id, t.card_id, c.public_id AS card_public_id,
+       c.last4 AS card_last4, t.network_ref, t.kind, t.type, t.status,
+       t.requested_cents, t.authorized_cents, t.reversed_cents,
+       t.cleared_cents, t.expired_cents, t.refunded_cents,
+       GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
+                   - t.expired_cents) AS hold_cents,
+       CASE WHEN t.status = 'declined' THEN -t.requested_cents
+            WHEN t.kind = 'refund' THEN t.requested_cents
+            WHEN t.status = 'pending'
+            THEN t.reversed_cents - t.authorized_cents
+            WHEN t.status IN ('settled', 'refunded') THEN -t.cleared_cents
+            ELSE -t.authorized_cents END AS amount_cents,
+       t.balance_after_cents, t.merchant_name, t.merchant_mcc,
+       t.merchant_country, t.merchant_city, t.merchant_id, t.category,
+       t.merchant_amount_cents, t.merchant_currency, t.response_code,
+       t.authorization_code, t.decline_reason, t.decline_reasons, t.three_ds,
+       o.public_id AS original_public_id, t.hold_expires_at, t.created_at,
+       t.updated_at
+  FROM transactions AS t
+  LEFT JOIN cards AS c ON c.id = t.card_id
+  LEFT JOIN transactions AS o ON o.id = t.original_transaction_id;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW transaction_event_rows AS
+SELECT e.transaction_id, t.public_id AS transaction_public_id, t.wallet_id,
+       e.number, e.type, e.amount_cents, e.approved, e.response_code,
+       e.balance_after_cents, e.created_at, e.decline_reason,
+       e.decline_reasons, e.message_ref
+  FROM transaction_events AS e
+  LEFT JOIN transactions AS t ON t.id = e.transaction_id;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW transaction_count_rows AS
+SELECT n.wallet_id, n.card_id, c.public_id AS card_public_id, n.type,
+       n.transactions
+  FROM transaction_counts AS n
+  LEFT JOIN cards AS c ON c.id = n.card_id;
+
+-- The object of a transaction's event: its row, and what happened to it.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW transaction_snapshots AS
+SELECT id, wallet_id, card_id,
+       JSON_OBJECT('id', id, 'public_id', public_id, 'wallet_id', wallet_id,
+         'card_id', card_id, 'card_public_id', card_public_id,
+         'card_last4', card_last4, 'network_ref', network_ref, 'kind', kind,
+         'type', type, 'status', status, 'requested_cents', requested_cents,
+         'authorized_cents', authorized_cents,
+         'reversed_cents', reversed_cents, 'cleared_cents', cleared_cents,
+         'expired_cents', expired_cents, 'refunded_cents', refunded_cents,
+         'hold_cents', hold_cents, 'amount_cents', amount_cents,
+         'balance_after_cents', balance_after_cents,
+         'merchant_name', merchant_name, 'merchant_mcc', merchant_mcc,
+         'merchant_country', merchant_country,
+         'merchant_city', merchant_city, 'merchant_id', merchant_id,
+         'category', category,
+         'merchant_amount_cents', merchant_amount_cents,
+         'merchant_currency', merchant_currency,
+         'response_code', response_code,
+         'authorization_code', authorization_code,
+         'decline_reason', decline_reason,
+         'decline_reasons', decline_reasons, 'three_ds', three_ds,
+         'original_public_id', original_public_id,
+         'hold_expires_at', hold_expires_at, 'created_at', created_at,
+         'updated_at', updated_at,
+         'timeline', (SELECT JSON_ARRAYAGG(JSON_OBJECT(
+                               'number', e.number, 'type', e.type,
+                               'amount_cents', e.amount_cents,
+                               'approved', e.approved,
+                               'response_code', e.response_code,
+                               'balance_after_cents', e.balance_after_cents,
+                               'created_at', e.created_at)
+                               ORDER BY e.number)
+                        FROM transaction_events AS e
+                       WHERE e.transaction_id = transaction_rows.id))
+         AS snapshot
+  FROM transaction_rows;
+
+-- A challenge that nobody answered in time is expired, swept up or not.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW challenge_rows AS
+SELECT h.id, h.public_id, h.wallet_id, c.public_id AS card_public_id,
+       h.merchant, h.amount_cents, h.otp_sealed,
+       IF(h.status = 'pending'
+          AND h.expires_at
+              <= UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND,
+          'expired', CONCAT(h.status)) AS status,
+       h.tries, h.expires_at, h.completed_at, h.created_at
+  FROM challenges AS h
+  LEFT JOIN cards AS c ON c.id = h.card_id
+  LEFT JOIN wallets AS w ON w.id = h.wallet_id;
+
+CREATE OR REPLACE ALGORITHM = MERGE VIEW challenge_snapshots AS
+SELECT h.id, h.wallet_id, c.id AS card_id,
+       JSON_OBJECT('id', h.id, 'public_id', h.public_id,
+         'wallet_id', h.wallet_id, 'card_public_id', h.card_public_id,
+         'merchant', h.merchant, 'amount_cents', h.amount_cents,
+         'otp_sealed', LOWER(HEX(h.otp_sealed)), 'status', h.status,
+         'tries', h.tries, 'expires_at', h.expires_at,
+         'completed_at', h.completed_at, 'created_at', h.created_at)
+         AS snapshot
+  FROM challenge_rows AS h
+  LEFT JOIN cards AS c ON c.public_id = h.card_public_id;

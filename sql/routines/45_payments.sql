@@ -1,0 +1,1178 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Payments: what an authorization's decision is made from, and everything that
+-- posts one. Callers own the transaction and roll it back on an outcome other
+-- than ok and replay; one exception stands at transaction_reverse.
+--
+-- Locks are taken in this order: the network reference, the wallet (only where
+-- its money moves: cards that draw on it, and terminated ones), the card, the
+-- transaction, the ledger accounts. Whoever holds the card's row alone moves
+-- its money, its holds and its transactions.
+
+DELIMITER //
+
+-- One row of a table that says it for ranges of codes.
+CREATE OR REPLACE FUNCTION mcc_category(p_mcc CHAR(4) CHARACTER SET ascii)
+RETURNS VARCHAR(40) CHARACTER SET ascii READS SQL DATA
+RETURN (SELECT category FROM mcc_categories
+         WHERE mcc_first <= CAST(p_mcc AS UNSIGNED)
+         ORDER BY mcc_first DESC LIMIT 1)//
+
+CREATE OR REPLACE FUNCTION hold_days(p_mcc CHAR(4) CHARACTER SET ascii)
+RETURNS INT READS SQL DATA
+RETURN COALESCE((SELECT days FROM hold_windows
+                  WHERE mcc_first <= CAST(p_mcc AS UNSIGNED)
+                  ORDER BY mcc_first DESC LIMIT 1), 7)//
+
+-- What is used after this moment counts at p_now. The year is the calendar's;
+-- the others trail, the month from the same day of the last one.
+CREATE OR REPLACE FUNCTION limit_window_start(
+  p_window VARCHAR(16) CHARACTER SET ascii, p_now DATETIME)
+RETURNS DATETIME DETERMINISTIC NO SQL
+RETURN CASE p_window WHEN 'daily' THEN p_now - INTERVAL 1 DAY
+                     WHEN 'weekly' THEN p_now - INTERVAL 7 DAY
+                     WHEN 'monthly' THEN p_now - INTERVAL 1 MONTH
+                     WHEN 'yearly' THEN MAKEDATE(YEAR(p_now), 1)
+                                        - INTERVAL 1 SECOND END//
+
+-- What the card used after a moment: seconds up to the next full minute,
+-- minutes up to the next hour, hours up to the next day, and days. Never more
+-- rows than that, whatever the card has done.
+CREATE OR REPLACE FUNCTION card_usage_since(
+  p_card_id BIGINT UNSIGNED, p_after DATETIME)
+RETURNS BIGINT READS SQL DATA
+BEGIN
+  DECLARE v_second DATETIME DEFAULT p_after + INTERVAL 1 SECOND;
+  DECLARE v_minute DATETIME DEFAULT
+    v_second + INTERVAL (60 - SECOND(v_second)) MOD 60 SECOND;
+  DECLARE v_hour DATETIME DEFAULT
+    v_minute + INTERVAL (60 - MINUTE(v_minute)) MOD 60 MINUTE;
+  DECLARE v_day DATETIME DEFAULT
+    v_hour + INTERVAL (24 - HOUR(v_hour)) MOD 24 HOUR;
+
+  RETURN (SELECT COALESCE(SUM(cents), 0)
+            FROM card_usage FORCE INDEX (PRIMARY)
+           WHERE card_id = p_card_id
+             AND (level = 0 AND start >= v_second AND start < v_minute
+                  OR level = 1 AND start >= v_minute AND start < v_hour
+                  OR level = 2 AND start >= v_hour AND start < v_day
+                  OR level = 3 AND start >= v_day));
+END//
+
+-- Counts (or with negative cents, takes back) a use at the moment it was made.
+CREATE OR REPLACE PROCEDURE card_use(
+  IN p_card_id BIGINT UNSIGNED, IN p_at DATETIME, IN p_cents BIGINT)
+MODIFIES SQL DATA
+INSERT INTO card_usage (card_id, level, start, cents)
+VALUES (p_card_id, 0, p_at, p_cents),
+       (p_card_id, 1, p_at - INTERVAL SECOND(p_at) SECOND, p_cents),
+       (p_card_id, 2, p_at - INTERVAL TIME_TO_SEC(p_at) MOD 3600 SECOND,
+        p_cents),
+       (p_card_id, 3, DATE(p_at), p_cents)
+ON DUPLICATE KEY UPDATE cents = cents + VALUES(cents)//
+
+-- Locks the card, and the wallet before it where its money moves. p_source is
+-- the ledger account that pays, p_back the one that gets what is released or
+-- given back, which is the wallet's once the card is terminated.
+CREATE OR REPLACE PROCEDURE payment_lock(
+  IN p_card_id BIGINT UNSIGNED, OUT p_wallet_id BIGINT UNSIGNED,
+  OUT p_source BIGINT UNSIGNED, OUT p_back BIGINT UNSIGNED,
+  OUT p_hold BIGINT UNSIGNED, OUT p_now DATETIME)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_draws, v_terminated BOOLEAN;
+  DECLARE v_locked BIGINT UNSIGNED;
+
+  SELECT wallet_id, funding = 'wallet' OR status = 'terminated'
+    INTO p_wallet_id, v_draws FROM cards WHERE id = p_card_id;
+  IF v_draws THEN
+    SELECT id INTO v_locked FROM wallets WHERE id = p_wallet_id FOR UPDATE;
+  END IF;
+  SELECT status = 'terminated' INTO v_terminated
+    FROM cards WHERE id = p_card_id FOR UPDATE;
+  IF v_terminated AND NOT v_draws THEN
+    -- Terminated in this very moment: the one case out of order.
+    SELECT id INTO v_locked FROM wallets WHERE id = p_wallet_id FOR UPDATE;
+  END IF;
+  SELECT IF(c.funding = 'wallet', w.ledger_account_id, c.ledger_account_id),
+         IF(c.funding = 'wallet' OR v_terminated, w.ledger_account_id,
+            c.ledger_account_id),
+         c.hold_account_id, UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
+    INTO p_source, p_back, p_hold, p_now
+    FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
+   WHERE c.id = p_card_id;
+END//
+
+-- ledger_post; where one side is a wallet, its total of what cards took.
+CREATE OR REPLACE PROCEDURE payment_post(
+  IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_debit BIGINT UNSIGNED,
+  IN p_credit BIGINT UNSIGNED, IN p_cents BIGINT, IN p_guarded BOOLEAN,
+  OUT p_journal_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  CALL ledger_post(p_kind, NULL, p_debit, p_credit, p_cents, p_guarded,
+                   p_journal_id);
+  IF p_journal_id IS NULL THEN
+    SIGNAL SQLSTATE '45000'
+      SET MESSAGE_TEXT = 'payment_post: less than was decided on';
+  END IF;
+  UPDATE wallets
+     SET total_spent_cents = total_spent_cents
+                             + IF(ledger_account_id = p_debit, p_cents,
+                                  -p_cents)
+   WHERE ledger_account_id IN (p_debit, p_credit);
+END//
+
+-- Numbers an event of the transaction's card and writes it with the
+-- transaction as it is now. The caller holds the card's row.
+CREATE OR REPLACE PROCEDURE transaction_event(
+  IN p_transaction_id BIGINT UNSIGNED, IN p_card_id BIGINT UNSIGNED,
+  IN p_type VARCHAR(32) CHARACTER SET ascii, IN p_journal_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  UPDATE cards SET event_sequence = (@card_sequence := event_sequence + 1)
+   WHERE id = p_card_id;
+  INSERT INTO events (public_id, wallet_id, card_id, sequence, type, snapshot,
+                      journal_id, created_at)
+  SELECT CONCAT('evt_', random_base62(20)), t.wallet_id, t.card_id,
+         @card_sequence, p_type, t.snapshot, p_journal_id,
+         UTC_TIMESTAMP(6) + INTERVAL w.clock_offset_s SECOND
+    FROM transaction_snapshots AS t JOIN wallets AS w ON w.id = t.wallet_id
+   WHERE t.id = p_transaction_id;
+END//
+
+-- Freezes an active card that is in debt by what nobody could refuse, or whose
+-- balance has fallen below auto_freeze_at.
+CREATE OR REPLACE PROCEDURE payment_freeze(
+  IN p_card_id BIGINT UNSIGNED, IN p_balance BIGINT, IN p_forced BOOLEAN)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_reason VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_wallet BIGINT UNSIGNED;
+  DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
+  DECLARE v_now DATETIME;
+
+  SELECT IF(p_forced AND p_balance < 0, 'overdrawn', 'auto_freeze'),
+         c.wallet_id, c.bin_id, wallet_now(w.clock_offset_s)
+    INTO v_reason, v_wallet, v_bin, v_now
+    FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
+   WHERE c.id = p_card_id AND c.status = 'active'
+     AND (p_balance < c.auto_freeze_at_cents OR p_forced AND p_balance < 0);
+  IF v_reason IS NOT NULL THEN
+    UPDATE cards SET status = 'frozen', frozen_reason = v_reason,
+                     frozen_at = v_now
+     WHERE id = p_card_id;
+    CALL card_count_move(v_wallet, v_bin, 'active', 'frozen');
+    CALL card_event(p_card_id, 'card.frozen', NULL);
+  END IF;
+END//
+
+CREATE OR REPLACE PROCEDURE transaction_count_add(
+  IN p_wallet_id BIGINT UNSIGNED, IN p_card_id BIGINT UNSIGNED,
+  IN p_type VARCHAR(16) CHARACTER SET ascii)
+MODIFIES SQL DATA
+INSERT INTO transaction_counts (wallet_id, card_id, type, transactions)
+VALUES (p_wallet_id, p_card_id, p_type, 1)
+ON DUPLICATE KEY UPDATE transactions = transactions + 1//
+
+-- Claims a reference. While another transaction holds the same claim this
+-- waits for it. p_answered: it has been answered before, with p_transaction_id
+-- or, where that is NULL, for a card that there is not. network_ref_answer
+-- finds in the session what was claimed.
+CREATE OR REPLACE PROCEDURE network_ref_claim(
+  IN p_scope BIGINT UNSIGNED,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  OUT p_answered BOOLEAN, OUT p_transaction_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  SET p_answered = FALSE, p_transaction_id = NULL;
+  IF p_network_ref IS NOT NULL THEN
+    SET @network_ref_scope = p_scope, @network_ref_answered = FALSE,
+        @network_ref_transaction = NULL, @network_ref_reversal = 0;
+    -- Takes the row exclusively when it is there, as in tx_begin.
+    INSERT INTO network_refs (scope, network_ref, created_at)
+    VALUES (p_scope, p_network_ref, UTC_TIMESTAMP())
+    ON DUPLICATE KEY UPDATE
+      answered = (@network_ref_answered := answered),
+      transaction_id = (@network_ref_transaction := transaction_id),
+      reversal_cents = IF((@network_ref_reversal :=
+                             IF(reversal_waiting,
+                                COALESCE(reversal_cents, ~0 >> 1), 0)) > 0,
+                          reversal_cents, reversal_cents);
+    SET p_answered = @network_ref_answered,
+        p_transaction_id = @network_ref_transaction;
+  END IF;
+END//
+
+-- Notes the answer at the reference that was claimed.
+CREATE OR REPLACE PROCEDURE network_ref_answer(
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_transaction_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+IF p_network_ref IS NOT NULL THEN
+  UPDATE network_refs
+     SET answered = TRUE, transaction_id = p_transaction_id,
+         reversal_waiting = FALSE
+   WHERE scope = @network_ref_scope AND network_ref = p_network_ref
+     AND NOT answered;
+  IF ROW_COUNT() = 0 THEN
+    SIGNAL SQLSTATE '45000'
+      SET MESSAGE_TEXT = 'network_ref_answer: the reference was not claimed';
+  END IF;
+END IF//
+
+-- The card of an id or of a number's hash, in the wallet or anywhere.
+CREATE OR REPLACE FUNCTION payment_card(
+  p_scope BIGINT UNSIGNED,
+  p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  p_pan_hash BINARY(32))
+RETURNS BIGINT UNSIGNED READS SQL DATA
+BEGIN
+  IF p_card_public_id IS NOT NULL THEN
+    RETURN (SELECT id FROM cards WHERE public_id = p_card_public_id
+               AND (p_scope = 0 OR wallet_id = p_scope));
+  END IF;
+  RETURN (SELECT id FROM cards WHERE pan_hash = p_pan_hash
+             AND (p_scope = 0 OR wallet_id = p_scope));
+END//
+
+-- What the card used in the window of its limit, and in the month of its BIN's.
+CREATE OR REPLACE PROCEDURE card_usage_read(
+  IN p_card_id BIGINT UNSIGNED, IN p_now DATETIME, OUT p_limit_used BIGINT,
+  OUT p_month_used BIGINT)
+READS SQL DATA
+BEGIN
+  DECLARE v_window VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_ever BIGINT;
+
+  SELECT limit_window, used_cents INTO v_window, v_ever
+    FROM cards WHERE id = p_card_id;
+  SET p_month_used = card_usage_since(p_card_id,
+                                      limit_window_start('monthly', p_now));
+  SET p_limit_used = CASE v_window
+    WHEN 'transaction' THEN 0
+    WHEN 'monthly' THEN p_month_used
+    WHEN 'forever' THEN v_ever
+    ELSE card_usage_since(p_card_id, limit_window_start(v_window, p_now))
+    END;
+END//
+
+-- All that does not depend on the request.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW authorization_cards AS
+SELECT c.id AS card_id, c.public_id AS card_public_id, c.wallet_id, w.mode,
+       UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND AS now, c.status,
+       c.expires_at, c.pan_sealed, a.status AS account_status, c.type,
+       c.locked_merchant, c.allowed_categories,
+       c.spending_limit_cents AS limit_cents, c.limit_window,
+       b.max_transaction_cents AS bin_max_transaction_cents,
+       b.max_monthly_cents AS bin_max_monthly_cents, c.count_limit,
+       c.approval_count,
+       c.type = 'single_use' AND c.approval_count > 0 AS single_use_spent,
+       l.balance_cents
+  FROM cards AS c
+  LEFT JOIN wallets AS w ON w.id = c.wallet_id
+  LEFT JOIN accounts AS a ON a.id = w.account_id
+  LEFT JOIN bins AS b ON b.id = c.bin_id
+  LEFT JOIN ledger_accounts AS l
+    ON l.id = IF(c.funding = 'wallet', w.ledger_account_id,
+                 c.ledger_account_id)//
+
+-- Claims the reference, locks the card, and answers what a decision is made
+-- from. outcome ok, or replay: answered before, by transaction_public_id or,
+-- where that is NULL, with card_unknown. card_id NULL: there is no such card.
+CREATE OR REPLACE PROCEDURE authorization_read(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_pan_hash BINARY(32),
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_mcc CHAR(4) CHARACTER SET ascii,
+  IN p_country CHAR(2) CHARACTER SET ascii)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
+  DECLARE v_answered BOOLEAN;
+  DECLARE v_transaction, v_card, v_wallet, v_source, v_back, v_hold
+    BIGINT UNSIGNED;
+  DECLARE v_limit_used, v_month_used BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_transaction);
+  IF v_answered THEN
+    SELECT card_id INTO v_card FROM transactions WHERE id = v_transaction;
+  ELSE
+    SET v_card = payment_card(v_scope, p_card_public_id, p_pan_hash);
+    IF v_card IS NOT NULL THEN
+      CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
+      CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
+    END IF;
+  END IF;
+  SELECT IF(v_answered, 'replay', 'ok') AS outcome, c.card_id,
+         c.card_public_id, c.wallet_id, c.mode, c.now, c.status, c.expires_at,
+         c.pan_sealed, c.account_status, c.type, c.locked_merchant,
+         c.allowed_categories, c.limit_cents, c.limit_window,
+         v_limit_used AS limit_used_cents, c.bin_max_transaction_cents,
+         c.bin_max_monthly_cents, v_month_used AS month_used_cents,
+         c.count_limit, c.approval_count, c.single_use_spent, c.balance_cents,
+         mcc_category(p_mcc) AS category,
+         EXISTS (SELECT 1 FROM blocked_countries WHERE country = p_country)
+           AS country_blocked,
+         (SELECT public_id FROM transactions WHERE id = v_transaction)
+           AS transaction_public_id,
+         IF(v_answered, 1, NULL) AS event_number
+    FROM (SELECT 1) AS one
+    LEFT JOIN authorization_cards AS c ON c.card_id = v_card;
+END//
+
+CREATE OR REPLACE PROCEDURE authorization_open(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_pan_hash BINARY(32),
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_mcc CHAR(4) CHARACTER SET ascii,
+  IN p_country CHAR(2) CHARACTER SET ascii)
+MODIFIES SQL DATA
+BEGIN
+  START TRANSACTION;
+  CALL authorization_read(p_wallet_id, p_card_public_id, p_pan_hash,
+                          p_network_ref, p_mcc, p_country);
+END//
+
+-- Changes a transaction's figures by as much; its status and type, the counts
+-- and the card's use follow from them. The caller writes the p_events events.
+CREATE OR REPLACE PROCEDURE transaction_change(
+  IN p_id BIGINT UNSIGNED, IN p_authorized BIGINT, IN p_reversed BIGINT,
+  IN p_cleared BIGINT, IN p_expired BIGINT, IN p_balance BIGINT,
+  IN p_events INT, IN p_now DATETIME)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_wallet, v_card BIGINT UNSIGNED;
+  DECLARE v_type VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_at DATETIME;
+  DECLARE v_use BIGINT DEFAULT p_authorized - p_reversed - p_expired;
+
+  SELECT wallet_id, card_id, type, created_at
+    INTO v_wallet, v_card, v_type, v_at FROM transactions WHERE id = p_id;
+  -- Left to right: what follows a figure sees it changed.
+  UPDATE transactions
+     SET authorized_cents = authorized_cents + p_authorized,
+         reversed_cents = reversed_cents + p_reversed,
+         cleared_cents = cleared_cents + p_cleared,
+         expired_cents = expired_cents + p_expired,
+         type = IF(cleared_cents > 0, 'settlement', type),
+         status = CASE
+           WHEN authorized_cents > reversed_cents + cleared_cents
+                                   + expired_cents THEN 'pending'
+           WHEN cleared_cents > 0
+           THEN IF(refunded_cents < cleared_cents, 'settled', 'refunded')
+           WHEN expired_cents > 0 THEN 'expired'
+           ELSE 'voided' END,
+         hold_expires_at = IF(status <> 'pending', NULL,
+           COALESCE(hold_expires_at,
+                    p_now + INTERVAL hold_days(merchant_mcc) DAY)),
+         balance_after_cents = p_balance,
+         event_count = event_count + p_events, updated_at = p_now
+   WHERE id = p_id;
+  IF v_type = 'authorization' AND p_cleared > 0 THEN
+    UPDATE transaction_counts SET transactions = transactions - 1
+     WHERE card_id = v_card AND type = 'authorization';
+    CALL transaction_count_add(v_wallet, v_card, 'settlement');
+  END IF;
+  IF v_use <> 0 THEN
+    CALL card_use(v_card, v_at, v_use);
+  END IF;
+  UPDATE cards SET used_cents = used_cents + v_use,
+                   total_spent_cents = total_spent_cents + p_cleared
+   WHERE id = v_card AND (v_use <> 0 OR p_cleared <> 0);
+END//
+
+-- Releases a part of the hold: a reversal, or what time has taken.
+CREATE OR REPLACE PROCEDURE transaction_release(
+  IN p_id BIGINT UNSIGNED, IN p_card_id BIGINT UNSIGNED,
+  IN p_type VARCHAR(16) CHARACTER SET ascii, IN p_cents BIGINT,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_source BIGINT UNSIGNED, IN p_back BIGINT UNSIGNED,
+  IN p_hold BIGINT UNSIGNED, IN p_now DATETIME)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_journal BIGINT UNSIGNED;
+  DECLARE v_balance BIGINT;
+
+  CALL payment_post(p_type, p_hold, p_back, p_cents, TRUE, v_journal);
+  SELECT balance_cents INTO v_balance
+    FROM ledger_accounts WHERE id = p_source;
+  CALL transaction_change(p_id, 0, IF(p_type = 'expiry', 0, p_cents), 0,
+                          IF(p_type = 'expiry', p_cents, 0), v_balance, 1,
+                          p_now);
+  INSERT INTO transaction_events
+    (transaction_id, number, type, amount_cents, hold_cents, approved,
+     response_code, message_ref, journal_id, balance_after_cents, created_at)
+  SELECT id, event_count, p_type, p_cents, -p_cents, TRUE, '00',
+         p_message_ref, v_journal, v_balance, p_now
+    FROM transactions WHERE id = p_id;
+  CALL transaction_event(p_id, p_card_id,
+    IF(p_type = 'expiry', 'transaction.expired', 'transaction.reversed'),
+    v_journal);
+  CALL payment_freeze(p_card_id, v_balance, FALSE);
+END//
+
+-- Keeps a decision under its reference: an approval with its hold, a decline
+-- with its reasons. The card is locked by authorization_read in this database
+-- transaction. With no card, only the reference is kept. A reversal that came
+-- before its authorization takes effect now. No row.
+CREATE OR REPLACE PROCEDURE authorization_post(
+  IN p_card_id BIGINT UNSIGNED,
+  IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_kind VARCHAR(16) CHARACTER SET ascii, IN p_requested_cents BIGINT,
+  IN p_approved_cents BIGINT, IN p_approved BOOLEAN,
+  IN p_response_code CHAR(2) CHARACTER SET ascii,
+  IN p_authorization_code CHAR(6) CHARACTER SET ascii,
+  IN p_decline_reason VARCHAR(40) CHARACTER SET ascii,
+  IN p_decline_reasons LONGTEXT, IN p_merchant_name VARCHAR(128),
+  IN p_mcc CHAR(4) CHARACTER SET ascii,
+  IN p_country CHAR(2) CHARACTER SET ascii, IN p_city VARCHAR(64),
+  IN p_merchant_id VARCHAR(64),
+  IN p_category VARCHAR(40) CHARACTER SET ascii,
+  IN p_merchant_amount_cents BIGINT,
+  IN p_merchant_currency CHAR(3) CHARACTER SET ascii,
+  IN p_three_ds LONGTEXT, IN p_bind_merchant BOOLEAN)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_wallet, v_source, v_back, v_hold, v_id, v_journal
+    BIGINT UNSIGNED;
+  DECLARE v_balance BIGINT;
+  DECLARE v_cents BIGINT DEFAULT IF(p_approved, p_approved_cents, 0);
+  DECLARE v_now DATETIME;
+
+  IF COALESCE(p_card_id, 0) <> 0 THEN
+    SELECT c.wallet_id, l.id,
+           IF(c.funding = 'wallet' OR c.status = 'terminated',
+              w.ledger_account_id, l.id),
+           c.hold_account_id, l.balance_cents,
+           UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
+      INTO v_wallet, v_source, v_back, v_hold, v_balance, v_now
+      FROM cards AS c
+      JOIN wallets AS w ON w.id = c.wallet_id
+      JOIN ledger_accounts AS l
+        ON l.id = IF(c.funding = 'wallet', w.ledger_account_id,
+                     c.ledger_account_id)
+     WHERE c.id = p_card_id;
+    IF v_cents > 0 THEN
+      CALL payment_post('authorization', v_source, v_hold, v_cents, TRUE,
+                        v_journal);
+      SET v_balance = v_balance - v_cents;
+      CALL card_use(p_card_id, v_now, v_cents);
+    END IF;
+    INSERT INTO transactions
+      (public_id, wallet_id, card_id, network_ref, kind, type, status,
+       requested_cents, authorized_cents, balance_after_cents, event_count,
+       merchant_name, merchant_mcc, merchant_country, merchant_city,
+       merchant_id, category, merchant_amount_cents, merchant_currency,
+       response_code, authorization_code, decline_reason, decline_reasons,
+       three_ds, hold_expires_at, created_at, updated_at)
+    VALUES
+      (p_public_id, v_wallet, p_card_id, p_network_ref, p_kind,
+       IF(p_approved, 'authorization', 'decline'),
+       CASE WHEN NOT p_approved THEN 'declined'
+            WHEN v_cents > 0 THEN 'pending' ELSE 'settled' END,
+       p_requested_cents, v_cents, v_balance, 1, p_merchant_name, p_mcc,
+       p_country, p_city, p_merchant_id, p_category, p_merchant_amount_cents,
+       p_merchant_currency, p_response_code,
+       IF(p_approved, p_authorization_code, NULL), p_decline_reason,
+       COALESCE(p_decline_reasons, '[]'), p_three_ds,
+       IF(v_cents > 0, v_now + INTERVAL hold_days(p_mcc) DAY, NULL), v_now,
+       v_now);
+    SET v_id = LAST_INSERT_ID();
+    INSERT INTO transaction_events
+      (transaction_id, number, type, amount_cents, hold_cents, approved,
+       response_code, decline_reason, decline_reasons, journal_id,
+       balance_after_cents, created_at)
+    VALUES
+      (v_id, 1, 'authorization', IF(p_approved, v_cents, p_requested_cents),
+       v_cents, p_approved, p_response_code, p_decline_reason,
+       COALESCE(p_decline_reasons, '[]'), v_journal, v_balance, v_now);
+    CALL transaction_count_add(v_wallet, p_card_id,
+                               IF(p_approved, 'authorization', 'decline'));
+    IF p_approved THEN
+      UPDATE cards
+         SET transaction_count = transaction_count + 1,
+             approval_count = approval_count + (v_cents > 0),
+             used_cents = used_cents + v_cents, last_used_at = v_now,
+             locked_merchant = IF(p_bind_merchant AND v_cents > 0,
+               COALESCE(locked_merchant, p_merchant_id, p_merchant_name),
+               locked_merchant)
+       WHERE id = p_card_id;
+    END IF;
+    CALL transaction_event(v_id, p_card_id,
+      IF(p_approved, 'transaction.authorized', 'transaction.declined'),
+      v_journal);
+    IF v_cents > 0 THEN
+      CALL payment_freeze(p_card_id, v_balance, FALSE);
+    END IF;
+  END IF;
+
+  CALL network_ref_answer(p_network_ref, v_id);
+  IF p_network_ref IS NOT NULL AND v_cents > 0
+     AND @network_ref_reversal > 0 THEN
+    CALL transaction_release(v_id, p_card_id, 'reversal',
+                             LEAST(v_cents, @network_ref_reversal), NULL,
+                             v_source, v_back, v_hold, v_now);
+  END IF;
+END//
+
+CREATE OR REPLACE PROCEDURE authorization_close(
+  IN p_card_id BIGINT UNSIGNED,
+  IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_kind VARCHAR(16) CHARACTER SET ascii, IN p_requested_cents BIGINT,
+  IN p_approved_cents BIGINT, IN p_approved BOOLEAN,
+  IN p_response_code CHAR(2) CHARACTER SET ascii,
+  IN p_authorization_code CHAR(6) CHARACTER SET ascii,
+  IN p_decline_reason VARCHAR(40) CHARACTER SET ascii,
+  IN p_decline_reasons LONGTEXT, IN p_merchant_name VARCHAR(128),
+  IN p_mcc CHAR(4) CHARACTER SET ascii,
+  IN p_country CHAR(2) CHARACTER SET ascii, IN p_city VARCHAR(64),
+  IN p_merchant_id VARCHAR(64),
+  IN p_category VARCHAR(40) CHARACTER SET ascii,
+  IN p_merchant_amount_cents BIGINT,
+  IN p_merchant_currency CHAR(3) CHARACTER SET ascii,
+  IN p_three_ds LONGTEXT, IN p_bind_merchant BOOLEAN)
+MODIFIES SQL DATA
+BEGIN
+  CALL authorization_post(
+    p_card_id, p_public_id, p_network_ref, p_kind, p_requested_cents,
+    p_approved_cents, p_approved, p_response_code, p_authorization_code,
+    p_decline_reason, p_decline_reasons, p_merchant_name, p_mcc, p_country,
+    p_city, p_merchant_id, p_category, p_merchant_amount_cents,
+    p_merchant_currency, p_three_ds, p_bind_merchant);
+  COMMIT;
+END//
+
+-- Finds a transaction by its id or by the network's reference, and locks its
+-- card and itself. p_id is NULL where the scope has no such transaction.
+CREATE OR REPLACE PROCEDURE transaction_lock(
+  IN p_scope BIGINT UNSIGNED,
+  IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  OUT p_id BIGINT UNSIGNED, OUT p_card_id BIGINT UNSIGNED,
+  OUT p_wallet_id BIGINT UNSIGNED, OUT p_source BIGINT UNSIGNED,
+  OUT p_back BIGINT UNSIGNED, OUT p_hold BIGINT UNSIGNED, OUT p_now DATETIME)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_locked BIGINT UNSIGNED;
+
+  SET p_id = NULL, p_card_id = NULL;
+  IF p_transaction IS NOT NULL THEN
+    SELECT id, card_id INTO p_id, p_card_id FROM transactions
+     WHERE public_id = p_transaction
+       AND (p_scope = 0 OR wallet_id = p_scope);
+  ELSE
+    SELECT transaction_id INTO p_id FROM network_refs
+     WHERE scope = p_scope AND network_ref = p_network_ref FOR UPDATE;
+    SELECT card_id INTO p_card_id FROM transactions WHERE id = p_id;
+  END IF;
+  IF p_id IS NOT NULL THEN
+    CALL payment_lock(p_card_id, p_wallet_id, p_source, p_back, p_hold,
+                      p_now);
+    SELECT id INTO v_locked FROM transactions WHERE id = p_id FOR UPDATE;
+  END IF;
+END//
+
+-- The last step of those that answer a transaction; with an outcome other than
+-- ok and replay, columns NULL. event_number: of the event that the message
+-- made, or made when it came first.
+CREATE OR REPLACE PROCEDURE transaction_answer(
+  IN p_outcome VARCHAR(40) CHARACTER SET ascii,
+  IN p_transaction_id BIGINT UNSIGNED, IN p_event_number INT UNSIGNED)
+READS SQL DATA
+SELECT p_outcome AS outcome, t.id, t.public_id, t.wallet_id, t.card_id,
+       t.card_public_id, t.card_last4, t.network_ref, t.kind, t.type,
+       t.status, t.requested_cents, t.authorized_cents, t.reversed_cents,
+       t.cleared_cents, t.expired_cents, t.refunded_cents, t.hold_cents,
+       t.amount_cents, t.balance_after_cents, t.merchant_name,
+       t.merchant_mcc, t.merchant_country, t.merchant_city, t.merchant_id,
+       t.category, t.merchant_amount_cents, t.merchant_currency,
+       t.response_code, t.authorization_code, t.decline_reason,
+       t.decline_reasons, t.three_ds, t.original_public_id,
+       t.hold_expires_at, t.created_at, t.updated_at,
+       IF(t.id IS NULL, NULL, p_event_number) AS event_number
+  FROM (SELECT 1) AS one
+  LEFT JOIN transaction_rows AS t
+    ON t.id = IF(p_outcome IN ('ok', 'replay'), p_transaction_id, NULL)//
+
+-- The event that a message made when it came before; NULL: it did not.
+CREATE OR REPLACE FUNCTION message_event(
+  p_transaction_id BIGINT UNSIGNED,
+  p_type VARCHAR(16) CHARACTER SET ascii,
+  p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin)
+RETURNS INT UNSIGNED READS SQL DATA
+RETURN (SELECT number FROM transaction_events
+         WHERE transaction_id = p_transaction_id AND type = p_type
+           AND message_ref = p_message_ref)//
+
+-- As authorization_read, for what is to be added to a hold.
+CREATE OR REPLACE PROCEDURE increment_read(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold BIGINT UNSIGNED;
+  DECLARE v_number INT UNSIGNED;
+  DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_limit_used, v_month_used BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL transaction_lock(COALESCE(p_wallet_id, 0), p_transaction,
+                        p_network_ref, v_id, v_card, v_wallet, v_source,
+                        v_back, v_hold, v_now);
+  SELECT status INTO v_status FROM transactions WHERE id = v_id;
+  SET v_number = message_event(v_id, 'increment', p_message_ref);
+  SET v_outcome = CASE
+    WHEN v_id IS NULL THEN 'original_not_found'
+    WHEN v_status = 'declined' THEN 'transaction_declined'
+    WHEN v_number IS NOT NULL THEN 'replay'
+    WHEN v_status <> 'pending' THEN 'transaction_not_pending'
+    ELSE 'ok' END;
+  IF v_outcome = 'ok' THEN
+    CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
+  END IF;
+  SELECT v_outcome AS outcome, c.card_id, c.card_public_id, c.wallet_id,
+         c.mode, c.now, c.status, c.expires_at, c.pan_sealed,
+         c.account_status, c.type, c.locked_merchant, c.allowed_categories,
+         c.limit_cents, c.limit_window, v_limit_used AS limit_used_cents,
+         c.bin_max_transaction_cents, c.bin_max_monthly_cents,
+         v_month_used AS month_used_cents, c.count_limit, c.approval_count,
+         FALSE AS single_use_spent, c.balance_cents, t.category,
+         EXISTS (SELECT 1 FROM blocked_countries
+                  WHERE country = t.merchant_country) AS country_blocked,
+         t.public_id AS transaction_public_id, t.id AS transaction_id,
+         t.hold_cents, t.status AS transaction_status,
+         v_number AS event_number
+    FROM (SELECT 1) AS one
+    LEFT JOIN authorization_cards AS c ON c.card_id = v_card
+    LEFT JOIN transaction_rows AS t ON t.id = v_id;
+END//
+
+-- Keeps the decision on an increment; a declined one leaves the hold as it is.
+-- The card is locked by increment_read in this database transaction. No row.
+CREATE OR REPLACE PROCEDURE increment_post(
+  IN p_transaction_id BIGINT UNSIGNED, IN p_amount_cents BIGINT,
+  IN p_approved BOOLEAN, IN p_response_code CHAR(2) CHARACTER SET ascii,
+  IN p_decline_reason VARCHAR(40) CHARACTER SET ascii,
+  IN p_decline_reasons LONGTEXT,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_card, v_wallet, v_source, v_back, v_hold, v_journal
+    BIGINT UNSIGNED;
+  DECLARE v_balance BIGINT;
+  DECLARE v_now DATETIME;
+
+  SELECT card_id INTO v_card FROM transactions WHERE id = p_transaction_id;
+  CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
+  IF p_approved THEN
+    CALL payment_post('increment', v_source, v_hold, p_amount_cents, TRUE,
+                      v_journal);
+    UPDATE cards SET last_used_at = v_now WHERE id = v_card;
+  END IF;
+  SELECT balance_cents INTO v_balance
+    FROM ledger_accounts WHERE id = v_source;
+  CALL transaction_change(p_transaction_id,
+                          IF(p_approved, p_amount_cents, 0), 0, 0, 0,
+                          v_balance, 1, v_now);
+  INSERT INTO transaction_events
+    (transaction_id, number, type, amount_cents, hold_cents, approved,
+     response_code, decline_reason, decline_reasons, message_ref, journal_id,
+     balance_after_cents, created_at)
+  SELECT id, event_count, 'increment', p_amount_cents,
+         IF(p_approved, p_amount_cents, 0), p_approved, p_response_code,
+         p_decline_reason, COALESCE(p_decline_reasons, '[]'), p_message_ref,
+         v_journal, v_balance, v_now
+    FROM transactions WHERE id = p_transaction_id;
+  CALL transaction_event(p_transaction_id, v_card,
+    IF(p_approved, 'transaction.authorized', 'transaction.declined'),
+    v_journal);
+  IF p_approved THEN
+    CALL payment_freeze(v_card, v_balance, FALSE);
+  END IF;
+END//
+
+-- Replaces what is held by another amount. Nobody is asked: it may go beyond
+-- the funds.
+CREATE OR REPLACE PROCEDURE transaction_advice(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_amount_cents BIGINT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold, v_journal
+    BIGINT UNSIGNED;
+  DECLARE v_status, v_kind VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_number INT UNSIGNED;
+  DECLARE v_held, v_authorized, v_change, v_balance BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL transaction_lock(COALESCE(p_wallet_id, 0), p_transaction,
+                        p_network_ref, v_id, v_card, v_wallet, v_source,
+                        v_back, v_hold, v_now);
+  SELECT status, kind, hold_cents,
+         reversed_cents + cleared_cents + expired_cents + p_amount_cents
+         - authorized_cents
+    INTO v_status, v_kind, v_held, v_authorized
+    FROM transaction_rows WHERE id = v_id;
+  SET v_change = p_amount_cents - v_held;
+  SET v_number = IF(p_message_ref IS NOT NULL,
+    message_event(v_id, 'advice', p_message_ref),
+    (SELECT MAX(number) FROM transaction_events
+      WHERE transaction_id = v_id AND type = 'advice'
+        AND amount_cents = p_amount_cents AND v_change = 0));
+  SET v_outcome = CASE
+    WHEN v_id IS NULL THEN 'original_not_found'
+    WHEN v_status = 'declined' THEN 'transaction_declined'
+    WHEN v_number IS NOT NULL THEN 'replay'
+    WHEN v_kind IN ('refund', 'force_post') THEN 'transaction_settled'
+    WHEN p_amount_cents < 0 THEN 'amount_too_small'
+    ELSE 'ok' END;
+
+  IF v_outcome = 'ok' THEN
+    IF v_change > 0 THEN
+      CALL payment_post('advice', v_source, v_hold, v_change, FALSE,
+                        v_journal);
+    ELSEIF v_change < 0 THEN
+      CALL payment_post('advice', v_hold, v_back, -v_change, TRUE,
+                        v_journal);
+    END IF;
+    SELECT balance_cents INTO v_balance
+      FROM ledger_accounts WHERE id = v_source;
+    CALL transaction_change(v_id, v_authorized, 0, 0, 0, v_balance, 1, v_now);
+    SELECT event_count INTO v_number FROM transactions WHERE id = v_id;
+    INSERT INTO transaction_events
+      (transaction_id, number, type, amount_cents, hold_cents, approved,
+       response_code, message_ref, journal_id, balance_after_cents,
+       created_at)
+    VALUES
+      (v_id, v_number, 'advice', p_amount_cents, v_change, TRUE, '00',
+       p_message_ref, v_journal, v_balance, v_now);
+    CALL transaction_event(v_id, v_card, 'transaction.authorized', v_journal);
+    CALL payment_freeze(v_card, v_balance, TRUE);
+  END IF;
+  CALL transaction_answer(v_outcome, v_id, v_number);
+END//
+
+-- Posts p_held of the hold and p_beyond of the source to the network, and
+-- releases p_rest of the hold.
+CREATE OR REPLACE PROCEDURE clearing_post(
+  IN p_wallet_id BIGINT UNSIGNED, IN p_source BIGINT UNSIGNED,
+  IN p_back BIGINT UNSIGNED, IN p_hold BIGINT UNSIGNED, IN p_held BIGINT,
+  IN p_beyond BIGINT, IN p_rest BIGINT, OUT p_journal_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_network BIGINT UNSIGNED
+    DEFAULT operator_account('network_settlement', p_wallet_id);
+
+  IF p_beyond = 0 AND p_rest = 0 THEN
+    CALL ledger_post('clearing', NULL, p_hold, v_network, p_held, TRUE,
+                     p_journal_id);
+    IF p_journal_id IS NULL THEN
+      SIGNAL SQLSTATE '45000'
+        SET MESSAGE_TEXT = 'clearing_post: less is held than should be';
+    END IF;
+  ELSE
+    INSERT INTO ledger_journals (kind, created_at)
+    VALUES ('clearing', UTC_TIMESTAMP(6));
+    SET p_journal_id = LAST_INSERT_ID();
+    CALL ledger_leg(p_journal_id, p_source, -p_beyond);
+    CALL ledger_leg(p_journal_id, p_back, p_rest);
+    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
+    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
+    UPDATE wallets
+       SET total_spent_cents = total_spent_cents + p_beyond - p_rest
+     WHERE ledger_account_id = IF(p_beyond > 0, p_source, p_back);
+  END IF;
+END//
+
+-- Takes what the merchant claims, whatever is held. p_amount_cents NULL: what
+-- is held. What a final clearing leaves of the hold is released.
+CREATE OR REPLACE PROCEDURE transaction_clear(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_amount_cents BIGINT, IN p_final BOOLEAN,
+  IN p_merchant_amount_cents BIGINT,
+  IN p_merchant_currency CHAR(3) CHARACTER SET ascii)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold, v_journal
+    BIGINT UNSIGNED;
+  DECLARE v_status, v_kind VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_number INT UNSIGNED;
+  DECLARE v_open, v_amount, v_held, v_rest, v_balance BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL transaction_lock(COALESCE(p_wallet_id, 0), p_transaction,
+                        p_network_ref, v_id, v_card, v_wallet, v_source,
+                        v_back, v_hold, v_now);
+  SELECT status, kind, hold_cents INTO v_status, v_kind, v_open
+    FROM transaction_rows WHERE id = v_id;
+  SET v_amount = COALESCE(p_amount_cents, NULLIF(v_open, 0));
+  SET v_number = IF(p_message_ref IS NOT NULL,
+    message_event(v_id, 'clearing', p_message_ref),
+    (SELECT MIN(number) FROM transaction_events
+      WHERE transaction_id = v_id AND type = 'clearing' AND final AND p_final
+        AND amount_cents = p_amount_cents));
+  SET v_outcome = CASE
+    WHEN v_id IS NULL THEN 'original_not_found'
+    WHEN v_status = 'declined' THEN 'transaction_declined'
+    WHEN v_number IS NOT NULL THEN 'replay'
+    WHEN v_kind = 'refund' THEN 'transaction_settled'
+    WHEN v_amount IS NULL THEN 'missing_parameter'
+    WHEN v_amount < 1 THEN 'amount_too_small'
+    ELSE 'ok' END;
+
+  IF v_outcome = 'ok' THEN
+    SET v_held = LEAST(v_open, v_amount);
+    SET v_rest = IF(p_final, v_open - v_held, 0);
+    CALL clearing_post(v_wallet, v_source, v_back, v_hold, v_held,
+                       v_amount - v_held, v_rest, v_journal);
+    SELECT balance_cents INTO v_balance
+      FROM ledger_accounts WHERE id = v_source;
+    CALL transaction_change(v_id, 0, v_rest, v_amount, 0, v_balance,
+                            1 + (v_rest > 0), v_now);
+    SELECT event_count - (v_rest > 0) INTO v_number
+      FROM transactions WHERE id = v_id;
+    INSERT INTO transaction_events
+      (transaction_id, number, type, amount_cents, hold_cents, approved,
+       final, response_code, message_ref, journal_id, balance_after_cents,
+       created_at)
+    VALUES
+      (v_id, v_number, 'clearing', v_amount, -v_held, TRUE, p_final, '00',
+       p_message_ref, v_journal, v_balance, v_now);
+    IF v_rest > 0 THEN
+      INSERT INTO transaction_events
+        (transaction_id, number, type, amount_cents, hold_cents, approved,
+         response_code, journal_id, balance_after_cents, created_at)
+      VALUES
+        (v_id, v_number + 1, 'release', v_rest, -v_rest, TRUE, '00',
+         v_journal, v_balance, v_now);
+    END IF;
+    IF p_merchant_amount_cents IS NOT NULL THEN
+      UPDATE transactions
+         SET merchant_amount_cents = p_merchant_amount_cents,
+             merchant_currency = p_merchant_currency
+       WHERE id = v_id;
+    END IF;
+    CALL transaction_event(v_id, v_card, 'transaction.settled', v_journal);
+    CALL payment_freeze(v_card, v_balance, TRUE);
+  END IF;
+  CALL transaction_answer(v_outcome, v_id, v_number);
+END//
+
+-- Takes back what is held, or a part of it. p_amount_cents NULL: all. On
+-- original_not_found the network's caller commits: the reversal is kept, and
+-- cancels its authorization when that comes.
+CREATE OR REPLACE PROCEDURE transaction_reverse(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_amount_cents BIGINT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
+  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold BIGINT UNSIGNED;
+  DECLARE v_answered BOOLEAN;
+  DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_number INT UNSIGNED;
+  DECLARE v_open BIGINT;
+  DECLARE v_now DATETIME;
+
+  IF p_transaction IS NULL AND COALESCE(p_amount_cents, 1) > 0 THEN
+    CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
+    IF NOT v_answered THEN
+      UPDATE network_refs
+         SET reversal_cents = IF(reversal_waiting, reversal_cents,
+                                 p_amount_cents),
+             reversal_waiting = TRUE
+       WHERE scope = v_scope AND network_ref = p_network_ref;
+    END IF;
+  END IF;
+  CALL transaction_lock(v_scope, p_transaction, p_network_ref, v_id, v_card,
+                        v_wallet, v_source, v_back, v_hold, v_now);
+  SELECT status, hold_cents INTO v_status, v_open
+    FROM transaction_rows WHERE id = v_id;
+  SET v_number = IF(p_message_ref IS NOT NULL,
+    message_event(v_id, 'reversal', p_message_ref),
+    (SELECT MIN(number) FROM transaction_events
+      WHERE transaction_id = v_id AND type = 'reversal'
+        AND IF(p_amount_cents IS NULL, v_open = 0,
+               amount_cents = p_amount_cents)));
+  SET v_outcome = CASE
+    WHEN v_id IS NULL THEN 'original_not_found'
+    WHEN v_status = 'declined' THEN 'transaction_declined'
+    WHEN v_number IS NOT NULL THEN 'replay'
+    WHEN v_status IN ('settled', 'refunded') THEN 'transaction_settled'
+    WHEN p_amount_cents < 1 THEN 'amount_too_small'
+    WHEN v_open = 0 OR p_amount_cents > v_open THEN 'over_reversal'
+    ELSE 'ok' END;
+
+  IF v_outcome = 'ok' THEN
+    CALL transaction_release(v_id, v_card, 'reversal',
+                             COALESCE(p_amount_cents, v_open), p_message_ref,
+                             v_source, v_back, v_hold, v_now);
+    SELECT event_count INTO v_number FROM transactions WHERE id = v_id;
+  END IF;
+  CALL transaction_answer(v_outcome, v_id, v_number);
+END//
+
+-- A clearing that no authorization came before.
+CREATE OR REPLACE PROCEDURE force_post(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_pan_hash BINARY(32),
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_amount_cents BIGINT, IN p_merchant_name VARCHAR(128),
+  IN p_mcc CHAR(4) CHARACTER SET ascii,
+  IN p_country CHAR(2) CHARACTER SET ascii, IN p_city VARCHAR(64),
+  IN p_merchant_id VARCHAR(64))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
+  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold, v_journal
+    BIGINT UNSIGNED;
+  DECLARE v_answered BOOLEAN;
+  DECLARE v_balance BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
+  IF NOT v_answered THEN
+    SET v_card = payment_card(v_scope, p_card_public_id, p_pan_hash);
+  END IF;
+  SET v_outcome = CASE
+    WHEN v_id IS NOT NULL THEN 'replay'
+    WHEN v_card IS NULL THEN 'card_not_found'
+    WHEN p_amount_cents < 1 THEN 'amount_too_small'
+    ELSE 'ok' END;
+
+  IF v_outcome = 'ok' THEN
+    CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
+    CALL payment_post('force_post', v_source,
+                      operator_account('network_settlement', v_wallet),
+                      p_amount_cents, FALSE, v_journal);
+    SELECT balance_cents INTO v_balance
+      FROM ledger_accounts WHERE id = v_source;
+    INSERT INTO transactions
+      (public_id, wallet_id, card_id, network_ref, kind, type, status,
+       requested_cents, authorized_cents, cleared_cents,
+       balance_after_cents, event_count, merchant_name, merchant_mcc,
+       merchant_country, merchant_city, merchant_id, category, response_code,
+       created_at, updated_at)
+    VALUES
+      (p_public_id, v_wallet, v_card, p_network_ref, 'force_post',
+       'settlement', 'settled', p_amount_cents, p_amount_cents,
+       p_amount_cents, v_balance, 1, p_merchant_name, p_mcc, p_country,
+       p_city, p_merchant_id, mcc_category(p_mcc), '00', v_now, v_now);
+    SET v_id = LAST_INSERT_ID();
+    INSERT INTO transaction_events
+      (transaction_id, number, type, amount_cents, hold_cents, approved,
+       response_code, journal_id, balance_after_cents, created_at)
+    VALUES
+      (v_id, 1, 'force_post', p_amount_cents, 0, TRUE, '00', v_journal,
+       v_balance, v_now);
+    CALL transaction_count_add(v_wallet, v_card, 'settlement');
+    CALL card_use(v_card, v_now, p_amount_cents);
+    UPDATE cards SET transaction_count = transaction_count + 1,
+                     total_spent_cents = total_spent_cents + p_amount_cents,
+                     used_cents = used_cents + p_amount_cents,
+                     last_used_at = v_now
+     WHERE id = v_card;
+    CALL network_ref_answer(p_network_ref, v_id);
+    CALL transaction_event(v_id, v_card, 'transaction.settled', v_journal);
+    CALL payment_freeze(v_card, v_balance, TRUE);
+  END IF;
+  CALL transaction_answer(v_outcome, v_id, 1);
+END//
+
+-- Money back, at once. Where it names the purchase, by id or by reference, it
+-- is of that card, and no more than was cleared and not given back yet; what
+-- it does not say of the merchant is the purchase's.
+CREATE OR REPLACE PROCEDURE refund(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_pan_hash BINARY(32),
+  IN p_original_transaction VARCHAR(32)
+    CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_original_network_ref VARCHAR(64)
+    CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_amount_cents BIGINT, IN p_merchant_name VARCHAR(128),
+  IN p_mcc CHAR(4) CHARACTER SET ascii,
+  IN p_country CHAR(2) CHARACTER SET ascii, IN p_city VARCHAR(64),
+  IN p_merchant_id VARCHAR(64))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
+  DECLARE v_linked BOOLEAN DEFAULT p_original_transaction IS NOT NULL
+                                   OR p_original_network_ref IS NOT NULL;
+  DECLARE v_id, v_original, v_card, v_named, v_wallet, v_source, v_back,
+          v_hold, v_journal BIGINT UNSIGNED;
+  DECLARE v_answered BOOLEAN;
+  DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_room, v_balance BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
+  IF NOT v_answered THEN
+    SET v_named = payment_card(v_scope, p_card_public_id, p_pan_hash);
+    SET v_card = v_named;
+    IF p_original_transaction IS NOT NULL THEN
+      SELECT id INTO v_original FROM transactions
+       WHERE public_id = p_original_transaction
+         AND (v_scope = 0 OR wallet_id = v_scope);
+    ELSEIF p_original_network_ref IS NOT NULL THEN
+      SELECT transaction_id INTO v_original FROM network_refs
+       WHERE scope = v_scope AND network_ref = p_original_network_ref;
+    END IF;
+    IF v_original IS NOT NULL THEN
+      SELECT card_id INTO v_card FROM transactions WHERE id = v_original;
+    END IF;
+    IF v_card IS NOT NULL THEN
+      CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
+    END IF;
+    IF v_original IS NOT NULL THEN
+      SELECT kind, cleared_cents - refunded_cents INTO v_kind, v_room
+        FROM transactions WHERE id = v_original FOR UPDATE;
+    END IF;
+  END IF;
+  SET v_outcome = CASE
+    WHEN v_id IS NOT NULL THEN 'replay'
+    WHEN v_linked AND (v_original IS NULL OR v_kind = 'refund'
+                       OR v_named <> v_card)
+    THEN 'original_not_found'
+    WHEN v_card IS NULL THEN 'card_not_found'
+    WHEN p_amount_cents < 1 THEN 'amount_too_small'
+    WHEN p_amount_cents > v_room THEN 'refund_exceeds_purchase'
+    ELSE 'ok' END;
+
+  IF v_outcome = 'ok' THEN
+    CALL payment_post('refund',
+                      operator_account('network_settlement', v_wallet),
+                      v_back, p_amount_cents, FALSE, v_journal);
+    SELECT balance_cents INTO v_balance
+      FROM ledger_accounts WHERE id = v_source;
+    INSERT INTO transactions
+      (public_id, wallet_id, card_id, network_ref, kind, type, status,
+       requested_cents, balance_after_cents, event_count, merchant_name,
+       merchant_mcc, merchant_country, merchant_city, merchant_id, category,
+       response_code, original_transaction_id, created_at, updated_at)
+    SELECT p_public_id, v_wallet, v_card, p_network_ref, 'refund', 'refund',
+           'settled', p_amount_cents, v_balance, 1,
+           COALESCE(p_merchant_name, o.merchant_name),
+           COALESCE(p_mcc, o.merchant_mcc),
+           COALESCE(p_country, o.merchant_country),
+           COALESCE(p_city, o.merchant_city),
+           COALESCE(p_merchant_id, o.merchant_id),
+           COALESCE(mcc_category(p_mcc), o.category), '00', v_original,
+           v_now, v_now
+      FROM (SELECT 1) AS one
+      LEFT JOIN transactions AS o ON o.id = v_original;
+    SET v_id = LAST_INSERT_ID();
+    INSERT INTO transaction_events
+      (transaction_id, number, type, amount_cents, hold_cents, approved,
+       response_code, journal_id, balance_after_cents, created_at)
+    VALUES
+      (v_id, 1, 'refund', p_amount_cents, 0, TRUE, '00', v_journal,
+       v_balance, v_now);
+    UPDATE transactions
+       SET refunded_cents = refunded_cents + p_amount_cents,
+           status = IF(status = 'settled' AND refunded_cents = cleared_cents,
+                       'refunded', status),
+           updated_at = v_now
+     WHERE id = v_original;
+    CALL transaction_count_add(v_wallet, v_card, 'refund');
+    UPDATE cards SET transaction_count = transaction_count + 1,
+                     total_spent_cents = total_spent_cents - p_amount_cents
+     WHERE id = v_card;
+    CALL network_ref_answer(p_network_ref, v_id);
+    CALL transaction_event(v_id, v_card, 'transaction.refunded', v_journal);
+    CALL payment_freeze(v_card, v_balance, FALSE);
+  END IF;
+  CALL transaction_answer(v_outcome, v_id, 1);
+END//
+
+-- Releases what time has taken, if it is due; p_done tells.
+CREATE OR REPLACE PROCEDURE transaction_expire(
+  IN p_id BIGINT UNSIGNED, OUT p_done BOOLEAN)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_card, v_wallet, v_source, v_back, v_hold BIGINT UNSIGNED;
+  DECLARE v_open BIGINT;
+  DECLARE v_due, v_now DATETIME;
+
+  SELECT card_id INTO v_card FROM transactions WHERE id = p_id;
+  CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
+  SELECT hold_expires_at,
+         authorized_cents - reversed_cents - cleared_cents - expired_cents
+    INTO v_due, v_open FROM transactions WHERE id = p_id FOR UPDATE;
+  SET p_done = COALESCE(v_due <= v_now, FALSE);
+  IF p_done THEN
+    CALL transaction_release(p_id, v_card, 'expiry', v_open, NULL, v_source,
+                             v_back, v_hold, v_now);
+  END IF;
+END//
+
+-- What the card has used, as the card's own page shows it. resets_at: when the
+-- oldest use in the window leaves it; NULL where none will.
+CREATE OR REPLACE FUNCTION limit_resets_at(
+  p_card_id BIGINT UNSIGNED, p_window VARCHAR(16) CHARACTER SET ascii,
+  p_now DATETIME)
+RETURNS DATETIME READS SQL DATA
+BEGIN
+  DECLARE v_first, v_leaves DATETIME;
+
+  IF p_window = 'yearly' THEN
+    RETURN MAKEDATE(YEAR(p_now) + 1, 1);
+  END IF;
+  SELECT MIN(start) INTO v_first FROM card_usage FORCE INDEX (PRIMARY)
+   WHERE card_id = p_card_id AND level = 0 AND cents > 0
+     AND start > limit_window_start(p_window, p_now);
+  SET v_leaves = CASE p_window WHEN 'daily' THEN v_first + INTERVAL 1 DAY
+                               WHEN 'weekly' THEN v_first + INTERVAL 7 DAY
+                               WHEN 'monthly' THEN v_first + INTERVAL 1 MONTH
+                               END;
+  -- 31 January has no day in February: it leaves with the first of March.
+  IF p_window = 'monthly' AND v_leaves - INTERVAL 1 MONTH < v_first THEN
+    SET v_leaves = LAST_DAY(v_leaves) + INTERVAL 1 DAY;
+  END IF;
+  RETURN v_leaves;
+END//
+
+CREATE OR REPLACE VIEW card_limits AS
+SELECT c.id AS card_id,
+       CASE c.limit_window
+         WHEN 'transaction' THEN 0
+         WHEN 'forever' THEN c.used_cents
+         ELSE card_usage_since(c.id, limit_window_start(c.limit_window,
+                UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
+       END AS limit_used_cents,
+       card_usage_since(c.id, limit_window_start('monthly',
+         UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
+         AS month_used_cents,
+       IF(c.spending_limit_cents = 0, NULL,
+          limit_resets_at(c.id, c.limit_window,
+            UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
+         AS limit_resets_at
+  FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id//
+
+DELIMITER ;

@@ -1,0 +1,219 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What time does: holds, challenges and deposits that expire, records that
+-- nobody needs any more. Each keeper_ procedure is a transaction of its own,
+-- does at most p_limit of what is due, passes over what another is busy with,
+-- and answers one row: done. Any number may run at once.
+
+DELIMITER //
+
+-- All that is due at the wallet's time, in its order.
+CREATE OR REPLACE PROCEDURE wallet_due(IN p_wallet_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_done BOOLEAN;
+  DECLARE v_locked BIGINT UNSIGNED;
+
+  FOR due IN (SELECT t.id
+                FROM wallets AS w
+                JOIN transactions AS t
+                  ON t.wallet_id = w.id
+                 AND t.hold_expires_at <= UTC_TIMESTAMP()
+                                          + INTERVAL w.clock_offset_s SECOND
+               WHERE w.id = p_wallet_id
+               ORDER BY t.hold_expires_at, t.id)
+  DO
+    CALL transaction_expire(due.id, v_done);
+  END FOR;
+  FOR due IN (SELECT h.id, h.card_id
+                FROM wallets AS w
+                JOIN challenges AS h
+                  ON h.wallet_id = w.id AND h.status = 'pending'
+                 AND h.expires_at <= UTC_TIMESTAMP()
+                                     + INTERVAL w.clock_offset_s SECOND
+               WHERE w.id = p_wallet_id
+               ORDER BY h.expires_at, h.id)
+  DO
+    SELECT id INTO v_locked FROM cards WHERE id = due.card_id FOR UPDATE;
+    CALL challenge_expire(due.id, due.card_id, v_done);
+  END FOR;
+  CALL wallet_deposits_expire(p_wallet_id);
+END//
+
+-- Locks a card, and the wallet before it where a release goes there; p_locked
+-- is NULL when somebody else is busy with one of them.
+CREATE OR REPLACE PROCEDURE keeper_card_lock(
+  IN p_card_id BIGINT UNSIGNED, OUT p_locked BIGINT UNSIGNED)
+MODIFIES SQL DATA
+keeper: BEGIN
+  DECLARE v_wallet, v_free BIGINT UNSIGNED;
+  DECLARE v_draws BOOLEAN;
+
+  SET p_locked = NULL;
+  SELECT wallet_id, funding = 'wallet' OR status = 'terminated'
+    INTO v_wallet, v_draws FROM cards WHERE id = p_card_id;
+  IF v_draws THEN
+    SELECT id INTO v_free
+      FROM wallets WHERE id = v_wallet FOR UPDATE SKIP LOCKED;
+    IF v_free IS NULL THEN
+      LEAVE keeper;
+    END IF;
+  END IF;
+  SELECT id INTO p_locked
+    FROM cards WHERE id = p_card_id FOR UPDATE SKIP LOCKED;
+END//
+
+-- The second part finds test wallets whose clock is ahead of ours.
+CREATE OR REPLACE PROCEDURE keeper_holds(IN p_limit INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_locked BIGINT UNSIGNED;
+  DECLARE v_expired BOOLEAN;
+  DECLARE v_done INT DEFAULT 0;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  FOR due IN (SELECT id, card_id FROM
+              ((SELECT id, card_id, hold_expires_at FROM transactions
+                 WHERE hold_expires_at <= UTC_TIMESTAMP()
+                 ORDER BY hold_expires_at LIMIT p_limit)
+               UNION
+               (SELECT t.id, t.card_id, t.hold_expires_at
+                  FROM wallets AS w
+                  JOIN transactions AS t
+                    ON t.wallet_id = w.id
+                   AND t.hold_expires_at
+                       <= UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
+                 WHERE w.clock_offset_s > 0
+                 ORDER BY t.hold_expires_at LIMIT p_limit)) AS due
+              LIMIT p_limit)
+  DO
+    CALL keeper_card_lock(due.card_id, v_locked);
+    IF v_locked IS NOT NULL THEN
+      CALL transaction_expire(due.id, v_expired);
+      SET v_done = v_done + v_expired;
+    END IF;
+  END FOR;
+  COMMIT;
+  SELECT v_done AS done;
+END//
+
+CREATE OR REPLACE PROCEDURE keeper_challenges(IN p_limit INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_locked BIGINT UNSIGNED;
+  DECLARE v_expired BOOLEAN;
+  DECLARE v_done INT DEFAULT 0;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  FOR due IN (SELECT id, card_id FROM
+              ((SELECT id, card_id FROM challenges
+                 WHERE status = 'pending' AND expires_at <= UTC_TIMESTAMP()
+                 ORDER BY expires_at LIMIT p_limit)
+               UNION
+               (SELECT h.id, h.card_id
+                  FROM wallets AS w
+                  JOIN challenges AS h
+                    ON h.wallet_id = w.id AND h.status = 'pending'
+                   AND h.expires_at
+                       <= UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
+                 WHERE w.clock_offset_s > 0
+                 ORDER BY h.expires_at LIMIT p_limit)) AS due
+              LIMIT p_limit)
+  DO
+    SET v_locked = NULL;
+    SELECT id INTO v_locked
+      FROM cards WHERE id = due.card_id FOR UPDATE SKIP LOCKED;
+    IF v_locked IS NOT NULL THEN
+      SELECT id INTO v_locked FROM challenges WHERE id = due.id FOR UPDATE;
+      CALL challenge_expire(due.id, due.card_id, v_expired);
+      SET v_done = v_done + v_expired;
+    END IF;
+  END FOR;
+  COMMIT;
+  SELECT v_done AS done;
+END//
+
+CREATE OR REPLACE PROCEDURE keeper_deposits(IN p_limit INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_locked BIGINT UNSIGNED;
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_done INT DEFAULT 0;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  FOR due IN (SELECT id, wallet_id FROM
+              ((SELECT id, wallet_id FROM deposits
+                 WHERE status = 'pending' AND hold_reason IS NULL
+                   AND created_at < UTC_TIMESTAMP() - INTERVAL 72 HOUR
+                 ORDER BY created_at LIMIT p_limit)
+               UNION
+               (SELECT d.id, d.wallet_id
+                  FROM wallets AS w
+                  JOIN deposits AS d
+                    ON d.wallet_id = w.id AND d.status = 'pending'
+                   AND d.hold_reason IS NULL
+                   AND d.created_at
+                       < UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
+                         - INTERVAL 72 HOUR
+                 WHERE w.clock_offset_s > 0
+                 ORDER BY d.created_at LIMIT p_limit)) AS due
+              LIMIT p_limit)
+  DO
+    SET v_locked = NULL;
+    SELECT id INTO v_locked
+      FROM wallets WHERE id = due.wallet_id FOR UPDATE SKIP LOCKED;
+    IF v_locked IS NOT NULL THEN
+      CALL deposit_expire(due.id, v_outcome);
+      SET v_done = v_done + (v_outcome = 'ok');
+    END IF;
+  END FOR;
+  COMMIT;
+  SELECT v_done AS done;
+END//
+
+-- Records of answers, an hour after tx_begin has ceased to heed them.
+CREATE OR REPLACE PROCEDURE keeper_idempotency(IN p_limit INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_done INT DEFAULT 0;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  FOR old IN (SELECT wallet_id, idem_key FROM idempotency_keys
+               WHERE created_at < UTC_TIMESTAMP() - INTERVAL 25 HOUR
+               ORDER BY created_at LIMIT p_limit
+                 FOR UPDATE SKIP LOCKED)
+  DO
+    DELETE FROM idempotency_keys
+     WHERE wallet_id = old.wallet_id AND idem_key = old.idem_key;
+    SET v_done = v_done + ROW_COUNT();
+  END FOR;
+  COMMIT;
+  SELECT v_done AS done;
+END//
+
+-- Seconds, minutes and hours that no window can begin in any more: the longest
+-- that trails is a month, a year begins with a day.
+CREATE OR REPLACE PROCEDURE keeper_usage(IN p_limit INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_done INT DEFAULT 0;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  FOR old IN (SELECT card_id, level, start FROM card_usage
+               WHERE level IN (0, 1, 2)
+                 AND start < UTC_TIMESTAMP() - INTERVAL 40 DAY
+               LIMIT p_limit FOR UPDATE SKIP LOCKED)
+  DO
+    DELETE FROM card_usage
+     WHERE card_id = old.card_id AND level = old.level AND start = old.start;
+    SET v_done = v_done + ROW_COUNT();
+  END FOR;
+  COMMIT;
+  SELECT v_done AS done;
+END//
+
+DELIMITER ;
