@@ -66,6 +66,7 @@ enum scope {
 	SCOPE_READ,
 	SCOPE_WRITE,
 	SCOPE_DETAILS, /* card numbers */
+	SCOPE_NETWORK, /* the card network, by its client certificate */
 };
 
 /* The one list of what the server answers: routing, 405, OpenAPI, metrics. */
@@ -99,6 +100,9 @@ enum error_code call_effect(struct call *call,
 						  enum error_code *refusal),
 			    void (*render)(const void *arg, struct text *body),
 			    void *arg);
+
+/* On whose behalf a call changes something. */
+struct flow call_flow(const struct call *call);
 
 /* Pages. Each list's query struct holds one of these. */
 struct page_query {

@@ -71,7 +71,8 @@ static void path_parameters_print(struct text *out, const char *pattern,
 
 static bool changes(const struct route *route)
 {
-	return route->key.method != METHOD_GET;
+	return route->key.method != METHOD_GET &&
+	       route->scope != SCOPE_NETWORK;
 }
 
 static void parameters_print(struct text *out, const struct route *route)
@@ -150,6 +151,8 @@ static void operation_print(struct text *out, const struct route *route)
 	emit_string(out, route->summary);
 	if (route->scope == SCOPE_PUBLIC)
 		text_add(out, ",\"security\":[]");
+	else if (route->scope == SCOPE_NETWORK)
+		text_add(out, ",\"security\":[{\"certificate\":[]}]");
 	parameters_print(out, route);
 	if (route->body != NULL) {
 		text_add(out, ",\"requestBody\":{\"content\":"

@@ -9,7 +9,7 @@
 struct error_body {
 	const char *error, *message;
 	int64_t code;
-	const char *request_id, *param;
+	const char *request_id, *param, *response_code;
 };
 
 static const struct emit_field error_fields[] = {
@@ -33,6 +33,11 @@ static const struct emit_field error_fields[] = {
 	 .optional = true,
 	 .offset = offsetof(struct error_body, param),
 	 .doc = "The field or header at fault."},
+	{.name = "response_code",
+	 .kind = EMIT_TEXT,
+	 .optional = true,
+	 .offset = offsetof(struct error_body, response_code),
+	 .doc = "To the network: ISO 8583 field 39."},
 };
 const struct emit_object error_object = EMIT("Error", error_fields);
 
@@ -65,6 +70,15 @@ static const char *retry_after(enum error_code code, int status)
 	return status == 503 ? "1" : NULL;
 }
 
+/* What a refusal is to a processor: 30 a malformed message, 25 a reference to
+ * nothing, 91 an issuer that cannot answer. */
+static const char *network_response(int status)
+{
+	if (status >= 500)
+		return "91";
+	return status == 404 ? "25" : "30";
+}
+
 void reply_refuse(struct call *call, const struct fault *fault)
 {
 	const struct error_info *info = error_info(fault->code);
@@ -76,6 +90,9 @@ void reply_refuse(struct call *call, const struct fault *fault)
 		.code = info->status,
 		.request_id = call->request->request_id,
 		.param = fault->param,
+		.response_code = call->request->network
+					 ? network_response(info->status)
+					 : NULL,
 	};
 
 	call->reply->status = info->status;
@@ -99,6 +116,22 @@ void reply_object(struct call *call, const struct emit_object *object,
 {
 	call->reply->status = call->route->status;
 	emit_object(&call->reply->body, object, row);
+}
+
+struct flow call_flow(const struct call *call)
+{
+	const struct login *login = call->login;
+
+	return (struct flow){
+		.db = call->service->db,
+		.arena = call->arena,
+		.keyring = call->service->keyring,
+		.wallet_id = login == NULL ? 0 : login->wallet_id,
+		.key_public_id = login == NULL ? "network"
+					       : login->key_public_id,
+		.client_address = call->request->client_address,
+		.request_id = call->request->request_id,
+	};
 }
 
 /* The field that a routine's refusal is about. */
@@ -129,15 +162,7 @@ enum error_code call_effect(struct call *call,
 			    void *arg)
 {
 	const struct request *request = call->request;
-	struct flow flow = {
-		.db = call->service->db,
-		.arena = call->arena,
-		.keyring = call->service->keyring,
-		.wallet_id = call->login->wallet_id,
-		.key_public_id = call->login->key_public_id,
-		.client_address = request->client_address,
-		.request_id = request->request_id,
-	};
+	struct flow flow = call_flow(call);
 	struct effect effect = {
 		.status = call->route->status,
 		.run = run,
@@ -148,7 +173,7 @@ enum error_code call_effect(struct call *call,
 	struct text whole;
 
 	if (call->route->key.method != METHOD_GET &&
-	    request->idempotency_key != NULL) {
+	    call->login != NULL && request->idempotency_key != NULL) {
 		text_init(&whole, call->arena);
 		text_printf(&whole, "%s %s?%s\n",
 			    http_method_names[request->method], request->path,

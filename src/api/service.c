@@ -151,6 +151,8 @@ static bool scope_allows(enum scope scope, const struct login *login)
 		return login->scopes & LOGIN_WRITE;
 	case SCOPE_DETAILS:
 		return login->scopes & LOGIN_DETAILS;
+	case SCOPE_NETWORK:
+		return true; /* nginx has seen the certificate */
 	}
 	return false;
 }
@@ -246,6 +248,10 @@ static void call_serve(struct call *call)
 	}
 	match = route_find(routes, route_count, sizeof(routes[0]), call->arena,
 			   request->method, request->path, false, &found);
+	/* Either way in has its own paths, and knows nothing of the other's. */
+	if (match != ROUTE_NO_PATH &&
+	    (strncmp(request->path, "/network/", 9) == 0) != request->network)
+		match = ROUTE_NO_PATH;
 	if (request->method == METHOD_OPTIONS && match != ROUTE_NO_PATH) {
 		call->reply->status = 204;
 		reply_header(call->reply, "Allow", found.allow);
@@ -258,7 +264,8 @@ static void call_serve(struct call *call)
 		memcpy(call->args, found.args, sizeof(call->args));
 		call->service->route_index = (int)(call->route - routes);
 	}
-	if ((match != ROUTE_FOUND || call->route->scope != SCOPE_PUBLIC) &&
+	if (!request->network &&
+	    (match != ROUTE_FOUND || call->route->scope != SCOPE_PUBLIC) &&
 	    !call_login(call))
 		return;
 	call_route(call, match, found.allow);

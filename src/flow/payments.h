@@ -14,7 +14,6 @@
 
 struct payment_authorize {
 	struct payment_card card;
-	const char *pan; /* when the request names the card so; else NULL */
 	struct merchant merchant;
 	struct money amount;
 	bool verification, partial_capable;
