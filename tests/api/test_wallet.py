@@ -127,7 +127,8 @@ def test_a_pending_deposit_expires(account):
     ({"amount_usd": 5}, "currency"),
     ({"currency": "btc"}, None),
     ({"currency": "doge", "amount_usd": 5}, "currency"),
-    ({"currency": "BTC ", "amount_usd": 5}, "currency"),
+    ({"currency": "BTC", "amount_usd": 5}, "currency"),
+    ({"currency": "btc ", "amount_usd": 5}, "currency"),
     ({"currency": "btc", "amount_usd": 0}, "amount_usd"),
     ({"currency": "btc", "amount_usd": -5}, "amount_usd"),
     ({"currency": "btc", "amount_usd": "5"}, "amount_usd"),
@@ -317,7 +318,7 @@ def test_addresses_are_nobody_elses(account, stranger, owner):
 
 
 def test_unknown_currency_of_an_address(account):
-    for currency in ("doge", "", "BTC,ETH"):
+    for currency in ("doge", "", "BTC", "btc ", "btc,eth"):
         reply = account.test.get("/wallet/deposit-address",
                                  currency=currency)
         assert (reply.status, reply["param"]) == (400, "currency")
