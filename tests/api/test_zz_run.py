@@ -9,17 +9,8 @@ def codes(env):
     return set(re.findall(r'^ERROR\(\w+, "(\w+)"', table, re.M))
 
 
-# nginx answers it, and only where limits are on: test_nginx.py has an nginx of
-# its own for that.
-BY_ANOTHER_NGINX = {"rate_limited"}
-
-
 def test_every_error_was_provoked(env):
     seen = set((env.var / "errors-provoked").read_text().split())
-    nginx = (env.src / "tests/api/test_nginx.py").read_text()
-    for code in BY_ANOTHER_NGINX:
-        assert f'"{code}"' in nginx
-        seen.add(code)
     known = codes(env)
     assert len(known) > 30
     assert seen <= known, seen - known
