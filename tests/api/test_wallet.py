@@ -62,9 +62,11 @@ def test_a_deposit_as_the_sample_shows(account):
         "cards_total_balance": 0}
 
 
-def test_a_deposit_in_coins(account):
+@pytest.mark.parametrize("coins", [0.125, "0.125"])
+def test_a_deposit_in_coins(account, coins):
+    """As a number, or as the text that replies have."""
     reply = account.test.post("/simulate/deposit", {"currency": "eth",
-                                                    "amount_crypto": 0.125})
+                                                    "amount_crypto": coins})
     assert reply.status == 201
     assert reply["amount_crypto"] == "0.125"
     assert reply["amount_usd"] == reply["fee_usd"] + reply["credited_usd"]
@@ -135,7 +137,7 @@ def test_a_pending_deposit_expires(account):
     ({"currency": "btc", "amount_usd": 5.001}, "amount_usd"),
     ({"currency": "btc", "amount_crypto": 0}, "amount_crypto"),
     ({"currency": "btc", "amount_crypto": -1}, "amount_crypto"),
-    ({"currency": "btc", "amount_crypto": "1"}, "amount_crypto"),
+    ({"currency": "btc", "amount_crypto": "one"}, "amount_crypto"),
     ({"currency": "btc", "amount_crypto": 0.123456789}, "amount_crypto"),
     ({"currency": "btc", "amount_usd": 5, "amount_crypto": 1}, None),
     ({"currency": "btc", "amount_usd": 5, "confirm": "no"}, "confirm"),
