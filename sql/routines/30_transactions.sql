@@ -19,9 +19,8 @@ BEGIN
   START TRANSACTION;
   IF p_key IS NOT NULL THEN
     SET @tx_claimed_before = FALSE;
-    -- Takes the row exclusively when it is there: two that waited for a third
-    -- which rolled back do not then deadlock. A record over a day old, or one
-    -- without an answer, is as good as none.
+    -- Takes the row exclusively at once when it is there. A record over a day
+    -- old, or one without an answer, is as good as none.
     INSERT INTO idempotency_keys
       (wallet_id, idem_key, fingerprint, created_at)
     VALUES (p_wallet_id, p_key, p_fingerprint, UTC_TIMESTAMP())

@@ -277,7 +277,7 @@ CREATE TABLE idempotency_keys (
 CREATE TABLE audit_log (
   id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   at          DATETIME(6) NOT NULL,
-  actor       VARCHAR(128) NOT NULL COMMENT 'database user, or key_… of the API key',
+  actor       VARCHAR(128) NOT NULL COMMENT 'database user, or key_... of the API key',
   action      VARCHAR(40) CHARACTER SET ascii NOT NULL,
   subject     VARCHAR(64) CHARACTER SET ascii NOT NULL COMMENT 'public id of what was changed or read',
   detail      LONGTEXT NOT NULL DEFAULT '{}',

@@ -224,11 +224,13 @@ static void call_route(struct call *call, enum route_match match,
 	case ROUTE_FOUND:
 		break;
 	}
-	if (!scope_allows(call->route->scope, call->login)) {
+	if (call->login != NULL &&
+	    !scope_allows(call->route->scope, call->login)) {
 		reply_error(call, ERR_SCOPE_MISSING, NULL);
 		return;
 	}
-	if (call->route->test_only && !call->login->test) {
+	if (call->login != NULL && call->route->test_only &&
+	    !call->login->test) {
 		reply_error(call, ERR_TEST_MODE_ONLY, NULL);
 		return;
 	}
@@ -283,7 +285,6 @@ void service_serve(void *context, struct request *request, struct reply *reply)
 
 	log_set_request(request->request_id);
 	service->route_index = (int)route_count;
-	metrics_busy(service->metrics, 1);
 	call_serve(&call);
 	json_decref(call.json);
 }
@@ -306,6 +307,5 @@ void service_served(void *context, const struct request *request,
 	metrics_database(service->metrics, counters->round_trips,
 			 counters->errors, counters->retries,
 			 counters->reconnects);
-	metrics_busy(service->metrics, 0);
 	log_set_request("");
 }

@@ -108,19 +108,23 @@ static void set_options(const struct db *db, MYSQL *mysql)
 static void set_session(const struct db *db, MYSQL *mysql)
 {
 	char sql[512];
-	int64_t limit_ms = 0;
+	int64_t limit_ms = 0, lock_wait_s = 2;
 
-	/* The server gives up first, so that its answer is heard. */
-	if (db->role == DB_ROLE_API)
+	/* The server gives up first, so that its answer is heard; and waiting
+	 * for a lock ends before that, since it is no failure. */
+	if (db->role == DB_ROLE_API) {
 		limit_ms = db->config->db_read_timeout_s * 1000 - 500;
+		if (limit_ms < 3000)
+			lock_wait_s = 1;
+	}
 	(void)snprintf(sql, sizeof(sql),
 		       "SET time_zone = '+00:00',"
 		       " sql_mode = 'TRADITIONAL,NO_ENGINE_SUBSTITUTION',"
 		       " tx_isolation = 'READ-COMMITTED',"
 		       " autocommit = 1,"
-		       " innodb_lock_wait_timeout = 2,"
+		       " innodb_lock_wait_timeout = %lld,"
 		       " max_statement_time = %lld.%03lld%s",
-		       (long long)(limit_ms / 1000),
+		       (long long)lock_wait_s, (long long)(limit_ms / 1000),
 		       (long long)(limit_ms % 1000),
 		       db->no_wsrep ? "" : ", wsrep_sync_wait = 7");
 	mysql_options(mysql, MYSQL_INIT_COMMAND, sql);

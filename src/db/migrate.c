@@ -163,7 +163,8 @@ static bool read_files(struct migrate *run)
 
 	if (!read_folder(run, "schema", &run->schema) ||
 	    !number_migrations(run) ||
-	    !read_folder(run, "routines", &run->routines))
+	    !read_folder(run, "routines", &run->routines) ||
+	    run->routines.list == NULL)
 		return false;
 	audit = &run->routines.list[run->routines.count];
 	audit->name = "audit.sql";

@@ -68,7 +68,7 @@ static enum db_result begin(struct db *db, struct arena *arena,
 				tx->start_row);
 	else
 		result = db_run(db, &begin_statement, NULL, NULL);
-	if (result == DB_NO_ROW) {
+	if (tx->start && result == DB_NO_ROW) {
 		log_broken("event=db_tx_start statement=%s", tx->start->name);
 		result = DB_BROKEN;
 	}

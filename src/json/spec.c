@@ -280,16 +280,18 @@ static bool read_metadata(struct reader *reader, const struct spec_field *field,
 	return true;
 }
 
+/* Coins have more decimals than many a client's numbers: text does as well. */
 static bool read_decimal(struct reader *reader, const char *path,
 			 const struct input *input, const char **out)
 {
-	const char *number = input->number;
+	const char *number =
+		input->number != NULL ? input->number : input->text;
 	size_t len = number == NULL ? 0 : strlen(number);
 
 	if (len == 0 || exact_number_length(number, len) != len ||
 	    *number == '-')
 		return refuse(reader, INVALID, path,
-			      "must be a number of at least 0");
+			      "must be a number of at least 0, or its text");
 	*out = arena_strdup(reader->arena, number);
 	return true;
 }
@@ -672,8 +674,8 @@ static void print_kind(struct text *out, const struct spec_field *field)
 		print_members(out, field->object);
 		break;
 	case SPEC_DECIMAL:
-		print_type(out, "number", field);
-		text_add(out, ",\"minimum\":0");
+		text_add(out, "\"type\":[\"number\",\"string\"],\"minimum\":0,"
+			      "\"pattern\":\"^[0-9]\"");
 		break;
 	}
 }

@@ -28,7 +28,8 @@ enum spec_kind {
 	SPEC_METADATA,	/* const char *: JSON text of an object, see below;
 			   nullable: null values are taken (a patch) */
 	SPEC_OBJECT,	/* a nested struct at offset, by .object */
-	SPEC_DECIMAL,	/* const char *: a non-negative number's exact text */
+	SPEC_DECIMAL,	/* const char *: exact text of a non-negative number,
+			   given as a number or as a string */
 };
 
 struct spec_list {

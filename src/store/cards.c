@@ -316,11 +316,14 @@ static const struct list_source card_sources[] = {
 
 struct list_place card_place(const struct card_row *row, enum card_sort sort)
 {
+	int64_t place;
+
 	switch (sort) {
 	case CARD_SORT_CREATED_AT:
 		return (struct list_place){row->number, row->number};
-	case CARD_SORT_BALANCE: /* raw: a place in the order, not an amount */
-		return (struct list_place){row->balance.cents, row->id};
+	case CARD_SORT_BALANCE:
+		place = row->balance.cents; /* raw: a place, not an amount */
+		return (struct list_place){place, row->id};
 	case CARD_SORT_LAST_USED:
 		return (struct list_place){row->last_used_at, row->number};
 	}

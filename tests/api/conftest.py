@@ -148,6 +148,9 @@ class Stack:
         self.lock = threading.Lock()
         self.errors_file = env.var / "errors-provoked"
         self.broken_expected = set()  # request ids that a test broke itself
+        self.log_sizes = {path: path.stat().st_size
+                          for path in (env.var / "log").rglob("*")
+                          if path.is_file()}
         self.card_numbers = set()
         self.card_codes = {}  # card number -> CVV
         self.keys = set()

@@ -183,3 +183,48 @@ def test_one_bad_field_spoils_all(api):
                                 "label": "fine", "metadata": {"k": []}})
     assert reply.status == 400
     assert api.wallet() == before
+
+
+NOT_ASCII = "\u00e9\U0001f4b3"
+
+
+def test_names_beyond_ascii_name_nothing(api, card):
+    """Ids and codes are ASCII in the database; what is not is no fault of
+    the server's."""
+    for method, path, body in (
+            ("GET", f"/cards/{NOT_ASCII}", None),
+            ("PATCH", f"/cards/{NOT_ASCII}", {"label": "x"}),
+            ("DELETE", f"/cards/{NOT_ASCII}", None),
+            ("GET", f"/cards/{NOT_ASCII}/details", None),
+            ("POST", f"/cards/{NOT_ASCII}/freeze", None),
+            ("POST", f"/cards/{NOT_ASCII}/unfreeze", None),
+            ("POST", f"/cards/{NOT_ASCII}/fund", {"amount": 1}),
+            ("POST", f"/cards/{NOT_ASCII}/withdraw", {"amount": 1}),
+            ("GET", f"/wallet/deposits/{NOT_ASCII}", None),
+            ("POST", "/simulate/deposit", {"deposit_id": NOT_ASCII})):
+        reply = api.call(method, path, body)
+        assert reply.status in (404, 400), (method, path, reply)
+
+
+@pytest.mark.parametrize("path, name", [
+    ("/cards", "bin_id"), ("/wallet/deposits", "currency"),
+    ("/wallet/deposit-address", "currency")])
+def test_filters_beyond_ascii_find_nothing(api, path, name):
+    reply = api.get(path, **{name: NOT_ASCII})
+    assert reply.status == 400 or reply["data"] == []
+
+
+@pytest.mark.parametrize("path, body, name", [
+    ("/cards", {"amount": 1}, "bin_id"),
+    ("/simulate/deposit", {"amount_usd": 5}, "currency"),
+    ("/simulate/deposit", {"amount_crypto": 5}, "currency")])
+def test_fields_beyond_ascii_are_refused(api, path, body, name):
+    reply = api.post(path, {**body, name: NOT_ASCII})
+    assert reply.status == 400, reply
+    assert reply["param"] == name
+
+
+def test_a_category_beyond_ascii(api):
+    reply = api.post("/cards", {"bin_id": BIN_VISA, "amount": 1,
+                                "allowed_categories": [NOT_ASCII]})
+    assert (reply.status, reply.error) == (400, "unknown_category")

@@ -8,11 +8,19 @@ import time
 import pytest
 from conftest import BIN_VISA, MISSING_CARD, Client, until
 
-GRACE = 5.5  # seconds: five are promised
+GRACE = 5.2  # seconds: five are promised
 
 
 def refused(reply, status, error):
     return (reply.status, reply.error) == (status, error)
+
+
+def on_every_worker(began, ask, status, error):
+    """Seen by the first worker soon, by all after five seconds."""
+    assert until(lambda: ask().status == status, GRACE)
+    time.sleep(max(0, began + GRACE - time.monotonic()))
+    for _ in range(30):
+        assert refused(ask(), status, error)
 
 
 def test_no_credential(anonymous):
@@ -52,30 +60,31 @@ def test_a_revoked_key(account, admin):
     row = account.issue()
     client = Client(account.stack, row["api_key"])
     assert client.get("/cards").status == 200
+    began = time.monotonic()
     admin.call("admin_key_revoke", row["key_id"])
-    assert until(lambda: client.get("/cards").status == 401, GRACE)
-    for _ in range(30):  # every worker knows
-        assert refused(client.get("/cards"), 401, "key_revoked")
+    on_every_worker(began, lambda: client.get("/cards"), 401, "key_revoked")
 
 
 def test_a_key_expires(account):
     soon = datetime.datetime.utcnow() + datetime.timedelta(seconds=3)
     client = account.client(expires_at=soon.strftime("%Y-%m-%d %H:%M:%S"))
     assert client.get("/cards").status == 200
-    assert until(lambda: client.get("/cards").status == 401, 3 + GRACE)
-    for _ in range(30):
+    assert until(lambda: client.get("/cards").status == 401, 4)
+    for _ in range(30):  # no cache outlives the key
         assert refused(client.get("/cards"), 401, "key_expired")
 
 
 def test_a_suspended_account(account):
     assert account.test.get("/cards").status == 200
+    began = time.monotonic()
     account.suspend()
-    assert until(lambda: account.test.get("/cards").status == 403, GRACE)
-    for _ in range(30):
-        assert refused(account.test.get("/cards"), 403, "account_suspended")
+    on_every_worker(began, lambda: account.test.get("/cards"), 403,
+                    "account_suspended")
     assert refused(account.live.get("/cards"), 403, "account_suspended")
     account.reactivate()
-    assert until(lambda: account.test.get("/cards").status == 200, GRACE)
+    time.sleep(GRACE)
+    for _ in range(30):
+        assert account.test.get("/cards").status == 200
 
 
 def test_a_key_is_bound_to_networks(account):

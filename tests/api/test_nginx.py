@@ -438,6 +438,7 @@ class Limited:
 
     def __init__(self, env, folder, factor, upstream=None, refused=False,
                  without=None):
+        self.refused = 0
         self.nginx = Nginx(env, folder, upstream, limit_scale=factor)
         limits = self.nginx.folder / "cardstock/limits.conf"
         text = limits.read_text()
@@ -467,13 +468,14 @@ class Limited:
                 assert error["error"] == "rate_limited"
                 check_headers(headers, error["request_id"])
                 assert int(dict(headers)["retry-after"]) >= 1
+                self.refused += 1
             else:
                 passed += 1
         return passed
 
 
 @pytest.fixture
-def limited(env, tmp_path):
+def limited(env, stack, tmp_path):
     made = []
 
     def make(factor, **options):
@@ -484,6 +486,8 @@ def limited(env, tmp_path):
     yield make
     for one in made:
         one.nginx.stop()
+        if one.refused:
+            stack.provoked("rate_limited")
 
 
 def credential(number):

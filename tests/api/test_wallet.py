@@ -62,9 +62,11 @@ def test_a_deposit_as_the_sample_shows(account):
         "cards_total_balance": 0}
 
 
-def test_a_deposit_in_coins(account):
+@pytest.mark.parametrize("coins", [0.125, "0.125"])
+def test_a_deposit_in_coins(account, coins):
+    """As a number, or as the text that replies have."""
     reply = account.test.post("/simulate/deposit", {"currency": "eth",
-                                                    "amount_crypto": 0.125})
+                                                    "amount_crypto": coins})
     assert reply.status == 201
     assert reply["amount_crypto"] == "0.125"
     assert reply["amount_usd"] == reply["fee_usd"] + reply["credited_usd"]
@@ -127,14 +129,15 @@ def test_a_pending_deposit_expires(account):
     ({"amount_usd": 5}, "currency"),
     ({"currency": "btc"}, None),
     ({"currency": "doge", "amount_usd": 5}, "currency"),
-    ({"currency": "BTC ", "amount_usd": 5}, "currency"),
+    ({"currency": "BTC", "amount_usd": 5}, "currency"),
+    ({"currency": "btc ", "amount_usd": 5}, "currency"),
     ({"currency": "btc", "amount_usd": 0}, "amount_usd"),
     ({"currency": "btc", "amount_usd": -5}, "amount_usd"),
     ({"currency": "btc", "amount_usd": "5"}, "amount_usd"),
     ({"currency": "btc", "amount_usd": 5.001}, "amount_usd"),
     ({"currency": "btc", "amount_crypto": 0}, "amount_crypto"),
     ({"currency": "btc", "amount_crypto": -1}, "amount_crypto"),
-    ({"currency": "btc", "amount_crypto": "1"}, "amount_crypto"),
+    ({"currency": "btc", "amount_crypto": "one"}, "amount_crypto"),
     ({"currency": "btc", "amount_crypto": 0.123456789}, "amount_crypto"),
     ({"currency": "btc", "amount_usd": 5, "amount_crypto": 1}, None),
     ({"currency": "btc", "amount_usd": 5, "confirm": "no"}, "confirm"),
@@ -317,7 +320,7 @@ def test_addresses_are_nobody_elses(account, stranger, owner):
 
 
 def test_unknown_currency_of_an_address(account):
-    for currency in ("doge", "", "BTC,ETH"):
+    for currency in ("doge", "", "BTC", "btc ", "btc,eth"):
         reply = account.test.get("/wallet/deposit-address",
                                  currency=currency)
         assert (reply.status, reply["param"]) == (400, "currency")

@@ -11,10 +11,12 @@ struct row {
 	int number;
 };
 
-/* The pattern with {id} stands before the literal one: order is no rule. */
+/* Literal patterns stand before and after the one with {id}: order is no rule.
+ */
 static const struct row table[] = {
 	{{METHOD_GET, "/v1/cards"}, 0},
 	{{METHOD_POST, "/v1/cards"}, 1},
+	{{METHOD_GET, "/v1/cards/found"}, 8},
 	{{METHOD_GET, "/v1/cards/{id}"}, 2},
 	{{METHOD_PATCH, "/v1/cards/{id}"}, 3},
 	{{METHOD_GET, "/v1/cards/lost"}, 4},
@@ -53,6 +55,8 @@ START_TEST(finds_what_is_there)
 		{METHOD_GET, "/v1/cards", false, ROUTE_FOUND, 0, NULL, NULL},
 		{METHOD_HEAD, "/v1/cards", false, ROUTE_FOUND, 0, NULL, NULL},
 		{METHOD_POST, "/v1/cards", false, ROUTE_FOUND, 1, NULL, NULL},
+		{METHOD_GET, "/v1/cards/found", false, ROUTE_FOUND, 8, NULL,
+		 NULL},
 		{METHOD_GET, "/v1/cards/c1", false, ROUTE_FOUND, 2, "c1", NULL},
 		{METHOD_GET, "/v1/cards/lost", false, ROUTE_FOUND, 4, NULL,
 		 NULL},

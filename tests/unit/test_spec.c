@@ -403,7 +403,7 @@ START_TEST(other_kinds_refuse)
 {
 	const char *time = "from must be a date or a date-time of RFC 3339.";
 	const char *list = "categories must be a list of strings.";
-	const char *rate = "rate must be a number of at least 0.";
+	const char *rate = "rate must be a number of at least 0, or its text.";
 	const char *status =
 		"status must be one of active, frozen, terminated.";
 
@@ -430,7 +430,10 @@ START_TEST(other_kinds_refuse)
 	member_refused("\"merchant\":[]", "merchant",
 		       "merchant must be an object.");
 	member_refused("\"rate\":-1", "rate", rate);
-	member_refused("\"rate\":\"1\"", "rate", rate);
+	member_refused("\"rate\":\"\"", "rate", rate);
+	member_refused("\"rate\":\"1x\"", "rate", rate);
+	member_refused("\"rate\":\"-1\"", "rate", rate);
+	member_refused("\"rate\":true", "rate", rate);
 	member_refused("\"rate\":null", "rate", rate);
 }
 END_TEST
@@ -600,7 +603,7 @@ START_TEST(queries_refused)
 		      "min_amount must be a number of dollars with at most "
 		      "two decimals.");
 	query_refused("rate=1.", ERR_INVALID_PARAMETER, "rate",
-		      "rate must be a number of at least 0.");
+		      "rate must be a number of at least 0, or its text.");
 	ck_assert(!read_query(&key_spec, ""));
 	check_fault("", ERR_MISSING_PARAMETER, "key", "key is required.");
 	ck_assert(read_query(&key_spec, "key="));
@@ -657,7 +660,8 @@ START_TEST(schema)
 		"\"mcc\":{\"type\":\"string\",\"minLength\":4,\"maxLength\":4,"
 		"\"pattern\":\"^[^\\\\u0000-\\\\u001F\\\\u007F]*$\"}},"
 		"\"required\":[\"name\"],\"additionalProperties\":false},"
-		"\"rate\":{\"type\":\"number\",\"minimum\":0},"
+		"\"rate\":{\"type\":[\"number\",\"string\"],\"minimum\":0,"
+		"\"pattern\":\"^[0-9]\"},"
 		"\"any\":{\"type\":[\"number\",\"null\"],\"description\":"
 		"\"In dollars, with at most two decimals.\"}},"
 		"\"required\":[\"amount\"],\"additionalProperties\":false}");
