@@ -14,20 +14,25 @@ SELECT CONCAT('ledger in ', mode) AS subject, '0' AS expected,
  GROUP BY mode
 HAVING SUM(balance_cents) <> 0;
 
--- Only the network may take a card below zero, and the card is frozen then.
+-- Only the network may take what pays below zero, and the card is frozen then;
+-- where one waits for its first funding, only the network may have used it.
 CREATE OR REPLACE VIEW audit_balance_signs AS
 SELECT CONCAT('account ', a.owner_key) AS subject,
-       IF(c.status IN ('terminated', 'pending_top_up'), '0', 'at least 0')
-         AS expected,
+       CASE c.status WHEN 'terminated' THEN 'at most 0'
+                     WHEN 'pending_top_up' THEN '0'
+                     ELSE 'at least 0' END AS expected,
        CONCAT(a.balance_cents) AS found
   FROM ledger_accounts AS a
   LEFT JOIN cards AS c ON c.id = a.card_id
- WHERE (a.kind IN ('wallet', 'hold') AND a.balance_cents < 0)
-    OR (a.kind = 'card' AND a.balance_cents < 0
-        AND NOT (c.status = 'terminated'
-                 OR (c.status = 'frozen' AND c.frozen_reason = 'overdrawn')))
-    OR (a.kind = 'card' AND a.balance_cents > 0
-        AND c.status IN ('terminated', 'pending_top_up'));
+ WHERE (a.kind = 'hold' AND a.balance_cents < 0)
+    OR (a.kind = 'wallet' AND a.balance_cents < 0
+        AND NOT EXISTS (SELECT 1 FROM cards AS d
+                         WHERE d.wallet_id = a.wallet_id
+                           AND d.funding = 'wallet'))
+    OR (a.kind = 'card' AND a.balance_cents < 0 AND c.status = 'active')
+    OR (a.kind = 'card' AND a.balance_cents > 0 AND c.status = 'terminated')
+    OR (a.kind = 'card' AND a.balance_cents <> 0
+        AND c.status = 'pending_top_up' AND c.transaction_count = 0);
 
 -- total_deposited - total_spent = balance, as the wallet's reply says.
 CREATE OR REPLACE VIEW audit_wallet_identity AS
@@ -101,13 +106,236 @@ SELECT CONCAT('account ', a.owner_key), 'a wallet that it is of', 'none'
   LEFT JOIN wallets AS w ON w.ledger_account_id = a.id
  WHERE a.kind = 'wallet' AND w.id IS NULL;
 
--- A hold account holds what the card's open transactions hold; no kind of
--- transaction exists in this schema, so it holds nothing.
+-- A hold account holds what the card's open transactions hold.
 CREATE OR REPLACE VIEW audit_holds AS
-SELECT CONCAT('account ', a.owner_key) AS subject, '0' AS expected,
+SELECT CONCAT('account ', a.owner_key) AS subject,
+       CONCAT(COALESCE(t.held, 0)) AS expected,
        CONCAT(a.balance_cents) AS found
   FROM ledger_accounts AS a
- WHERE a.kind = 'hold' AND a.balance_cents <> 0;
+  LEFT JOIN (SELECT card_id, SUM(authorized_cents - reversed_cents
+                                 - cleared_cents - expired_cents) AS held
+               FROM transactions
+              WHERE hold_expires_at IS NOT NULL
+              GROUP BY card_id) AS t ON t.card_id = a.card_id
+ WHERE a.kind = 'hold' AND a.balance_cents <> COALESCE(t.held, 0);
+
+-- A transaction's figures are what its events made them, and its status and
+-- type are what its figures say. An advice says no more than what is held.
+CREATE OR REPLACE VIEW audit_transactions AS
+SELECT CONCAT('transaction ', t.public_id) AS subject,
+       CONCAT_WS(' ', 'authorized', IF(e.advised, t.authorized_cents,
+                                       e.authorized),
+                 'reversed', e.reversed, 'cleared', e.cleared,
+                 'expired', e.expired, 'held', e.held, 'events', e.events,
+                 'balance', e.balance) AS expected,
+       CONCAT_WS(' ', 'authorized', t.authorized_cents,
+                 'reversed', t.reversed_cents, 'cleared', t.cleared_cents,
+                 'expired', t.expired_cents, 'held',
+                 GREATEST(0, t.authorized_cents - t.reversed_cents
+                             - t.cleared_cents - t.expired_cents),
+                 'events', t.event_count, 'balance', t.balance_after_cents)
+         AS found
+  FROM transactions AS t
+  JOIN (SELECT e.transaction_id, COUNT(*) AS events, MAX(e.number) AS newest,
+               MAX(e.type = 'advice') AS advised,
+               SUM(IF(e.approved AND e.type IN ('authorization', 'increment',
+                                                'force_post'),
+                      e.amount_cents, 0)) AS authorized,
+               SUM(IF(e.type IN ('reversal', 'release'), e.amount_cents, 0))
+                 AS reversed,
+               SUM(IF(e.type IN ('clearing', 'force_post'), e.amount_cents,
+                      0)) AS cleared,
+               SUM(IF(e.type = 'expiry', e.amount_cents, 0)) AS expired,
+               SUM(e.hold_cents) AS held,
+               SUM(IF(e.number = t.event_count, e.balance_after_cents, 0))
+                 AS balance
+          FROM transactions AS t
+          JOIN transaction_events AS e ON e.transaction_id = t.id
+         GROUP BY e.transaction_id) AS e ON e.transaction_id = t.id
+ WHERE (NOT e.advised AND e.authorized <> t.authorized_cents)
+    OR e.reversed <> t.reversed_cents OR e.cleared <> t.cleared_cents
+    OR e.expired <> t.expired_cents
+    OR e.held <> GREATEST(0, t.authorized_cents - t.reversed_cents
+                             - t.cleared_cents - t.expired_cents)
+    OR e.events <> t.event_count OR e.newest <> t.event_count
+    OR e.balance <> t.balance_after_cents
+ UNION ALL
+SELECT CONCAT('transaction ', t.public_id), 'events', 'none'
+  FROM transactions AS t
+  LEFT JOIN transaction_events AS e
+    ON e.transaction_id = t.id AND e.number = 1
+ WHERE e.transaction_id IS NULL
+ UNION ALL
+SELECT CONCAT('transaction ', t.public_id),
+       CONCAT(t.wanted_type, ' ', t.wanted_status),
+       CONCAT(t.type, ' ', t.status)
+  FROM (SELECT public_id, CONCAT(type) AS type, CONCAT(status) AS status,
+               CASE WHEN decline_reason IS NOT NULL THEN 'decline'
+                    WHEN kind = 'refund' THEN 'refund'
+                    WHEN cleared_cents > 0 THEN 'settlement'
+                    ELSE 'authorization' END AS wanted_type,
+               CASE WHEN decline_reason IS NOT NULL THEN 'declined'
+                    WHEN kind = 'refund' THEN 'settled'
+                    WHEN hold_expires_at IS NOT NULL THEN 'pending'
+                    WHEN cleared_cents > 0
+                    THEN IF(refunded_cents < cleared_cents, 'settled',
+                            'refunded')
+                    WHEN expired_cents > 0 THEN 'expired'
+                    WHEN authorized_cents = 0 AND event_count = 1
+                    THEN 'settled'
+                    ELSE 'voided' END AS wanted_status
+          FROM transactions) AS t
+ WHERE t.type <> t.wanted_type OR t.status <> t.wanted_status;
+
+-- The journals of payments and the events of transactions are the same
+-- movements, told twice: what each did to the hold and to the network.
+CREATE OR REPLACE VIEW audit_payment_journals AS
+SELECT CONCAT('journal ', j.id, ', ', j.kind) AS subject,
+       CONCAT('hold ', j.held, ' network ', j.network) AS expected,
+       COALESCE(CONCAT('hold ', e.held, ' network ', e.network), 'no event')
+         AS found
+  FROM (SELECT j.id, j.kind,
+               SUM(IF(a.kind = 'hold', l.amount_cents, 0)) AS held,
+               SUM(IF(a.kind = 'network_settlement', l.amount_cents, 0))
+                 AS network,
+               MAX(a.card_id) AS card_id
+          FROM ledger_journals AS j
+          JOIN ledger_entries AS l ON l.journal_id = j.id
+          JOIN ledger_accounts AS a ON a.id = l.ledger_account_id
+         WHERE j.kind IN ('authorization', 'increment', 'advice', 'reversal',
+                          'expiry', 'release', 'clearing', 'force_post',
+                          'refund', 'refund_reversal')
+         GROUP BY j.id) AS j
+  LEFT JOIN (SELECT e.journal_id, SUM(e.hold_cents) AS held,
+                    SUM(CASE WHEN e.type IN ('clearing', 'force_post')
+                             THEN e.amount_cents
+                             WHEN e.type = 'refund' THEN -e.amount_cents
+                             ELSE 0 END) AS network,
+                    MAX(t.card_id) AS card_id,
+                    COUNT(DISTINCT t.id) AS transactions,
+                    MIN(CONCAT(e.type)) AS kind
+               FROM transaction_events AS e
+               JOIN transactions AS t ON t.id = e.transaction_id
+              GROUP BY e.journal_id) AS e ON e.journal_id = j.id
+ WHERE e.journal_id IS NULL OR e.held <> j.held OR e.network <> j.network
+    OR e.transactions <> 1 OR e.kind <> j.kind
+    OR e.card_id <> COALESCE(j.card_id, e.card_id)
+ UNION ALL
+SELECT CONCAT('transaction ', t.public_id, ' event ', e.number, ', ',
+              e.type),
+       IF(e.approved, 'a journal', 'no journal'), COALESCE(j.kind, 'none')
+  FROM transaction_events AS e
+  JOIN transactions AS t ON t.id = e.transaction_id
+  LEFT JOIN ledger_journals AS j ON j.id = e.journal_id
+ WHERE (j.id IS NULL AND (e.hold_cents <> 0
+                          OR e.type IN ('clearing', 'force_post', 'refund',
+                                        'reversal', 'expiry', 'release')))
+    OR (j.id IS NOT NULL AND NOT e.approved);
+
+-- What the cards' rows add up, from their transactions.
+CREATE OR REPLACE VIEW audit_card_totals AS
+SELECT CONCAT('card ', c.public_id) AS subject,
+       CONCAT_WS(' ', 'spent', COALESCE(t.spent, 0),
+                 'transactions', COALESCE(t.transactions, 0),
+                 'approvals', COALESCE(t.approvals, 0),
+                 'used', COALESCE(t.used, 0)) AS expected,
+       CONCAT_WS(' ', 'spent', c.total_spent_cents,
+                 'transactions', c.transaction_count,
+                 'approvals', c.approval_count,
+                 'used', c.used_cents) AS found
+  FROM cards AS c
+  LEFT JOIN (SELECT t.card_id,
+                    SUM(t.cleared_cents - IF(t.kind = 'refund',
+                                             t.requested_cents, 0)) AS spent,
+                    SUM(t.status <> 'declined') AS transactions,
+                    SUM(e.type = 'authorization' AND e.hold_cents > 0)
+                      AS approvals,
+                    SUM(t.authorized_cents - t.reversed_cents
+                        - t.expired_cents) AS used
+               FROM transactions AS t
+               JOIN transaction_events AS e
+                 ON e.transaction_id = t.id AND e.number = 1
+              GROUP BY t.card_id) AS t ON t.card_id = c.id
+ WHERE COALESCE(t.spent, 0) <> c.total_spent_cents
+    OR COALESCE(t.transactions, 0) <> c.transaction_count
+    OR COALESCE(t.approvals, 0) <> c.approval_count
+    OR COALESCE(t.used, 0) <> c.used_cents;
+
+-- What counts toward the limits, from the transactions. The finer rows are
+-- removed when they are forty days old.
+CREATE OR REPLACE VIEW audit_card_usage AS
+SELECT CONCAT('card_usage of card ', card_id, ', level ', level, ' at ',
+              start) AS subject,
+       CONCAT(SUM(counted)) AS expected, CONCAT(SUM(kept)) AS found
+  FROM (SELECT t.card_id, l.seq AS level,
+               CASE l.seq
+                 WHEN 0 THEN t.created_at
+                 WHEN 1 THEN t.created_at
+                             - INTERVAL SECOND(t.created_at) SECOND
+                 WHEN 2 THEN t.created_at
+                             - INTERVAL TIME_TO_SEC(t.created_at) MOD 3600
+                               SECOND
+                 ELSE TIMESTAMP(DATE(t.created_at)) END AS start,
+               t.authorized_cents - t.reversed_cents - t.expired_cents
+                 AS counted, 0 AS kept
+          FROM transactions AS t
+          JOIN seq_0_to_3 AS l
+         UNION ALL
+        SELECT card_id, level, start, 0, cents FROM card_usage) AS both_sides
+ WHERE level = 3 OR start >= UTC_TIMESTAMP() - INTERVAL 39 DAY
+ GROUP BY card_id, level, start
+HAVING SUM(counted) <> SUM(kept);
+
+-- The counts behind the lists' totals.
+CREATE OR REPLACE VIEW audit_transaction_counts AS
+SELECT CONCAT('wallet ', wallet_id, ' card ', card_id, ' ', type) AS subject,
+       CONCAT(SUM(counted)) AS expected, CONCAT(SUM(kept)) AS found
+  FROM (SELECT wallet_id, card_id, CONCAT(type) AS type,
+               COUNT(*) AS counted, 0 AS kept
+          FROM transactions GROUP BY wallet_id, card_id, type
+         UNION ALL
+        SELECT wallet_id, card_id, CONCAT(type), 0, transactions
+          FROM transaction_counts) AS both_sides
+ GROUP BY wallet_id, card_id, type
+HAVING SUM(counted) <> SUM(kept);
+
+-- What was given back of a purchase, by refunds of its own card.
+CREATE OR REPLACE VIEW audit_refunds AS
+SELECT CONCAT('transaction ', o.public_id) AS subject,
+       CONCAT('refunded ', COALESCE(r.refunded, 0)) AS expected,
+       CONCAT('refunded ', o.refunded_cents) AS found
+  FROM transactions AS o
+  LEFT JOIN (SELECT original_transaction_id, SUM(requested_cents) AS refunded
+               FROM transactions
+              WHERE original_transaction_id IS NOT NULL
+              GROUP BY original_transaction_id) AS r
+    ON r.original_transaction_id = o.id
+ WHERE o.refunded_cents <> COALESCE(r.refunded, 0)
+ UNION ALL
+SELECT CONCAT('transaction ', r.public_id), 'a refund of its card''s purchase',
+       CONCAT(r.kind, ' of ', o.public_id)
+  FROM transactions AS r
+  JOIN transactions AS o ON o.id = r.original_transaction_id
+ WHERE r.kind <> 'refund' OR o.kind = 'refund' OR r.card_id <> o.card_id;
+
+-- A reference is one transaction's, and in one place.
+CREATE OR REPLACE VIEW audit_network_refs AS
+SELECT CONCAT('network reference ', n.network_ref, ' in ', n.scope) AS subject,
+       'the transaction that has it' AS expected,
+       COALESCE(t.public_id, 'none') AS found
+  FROM network_refs AS n
+  LEFT JOIN transactions AS t ON t.id = n.transaction_id
+ WHERE n.transaction_id IS NOT NULL
+   AND (t.id IS NULL OR NOT t.network_ref <=> n.network_ref
+        OR n.scope NOT IN (0, t.wallet_id) OR NOT n.answered)
+ UNION ALL
+SELECT CONCAT('transaction ', t.public_id), '1 network reference',
+       CONCAT(COUNT(n.scope))
+  FROM transactions AS t
+  LEFT JOIN network_refs AS n ON n.transaction_id = t.id
+ WHERE t.network_ref IS NOT NULL
+ GROUP BY t.id
+HAVING COUNT(n.scope) <> 1;
 
 -- A confirmed deposit is one journal of its amounts, into its own wallet.
 CREATE OR REPLACE VIEW audit_deposits AS
@@ -157,9 +385,17 @@ SELECT CONCAT('journal ', j.id) AS subject,
                             WHEN 'card_funded' THEN 'card.funded'
                             WHEN 'card_withdrawn' THEN 'card.withdrawn'
                             WHEN 'card_terminated' THEN 'card.terminated'
-                            WHEN 'deposit' THEN 'deposit.confirmed' END
- WHERE j.kind IN ('card_created', 'card_funded', 'card_withdrawn',
-                  'card_terminated', 'deposit')
+                            WHEN 'deposit' THEN 'deposit.confirmed'
+                            WHEN 'authorization' THEN 'transaction.authorized'
+                            WHEN 'increment' THEN 'transaction.authorized'
+                            WHEN 'advice' THEN 'transaction.authorized'
+                            WHEN 'reversal' THEN 'transaction.reversed'
+                            WHEN 'expiry' THEN 'transaction.expired'
+                            WHEN 'clearing' THEN 'transaction.settled'
+                            WHEN 'force_post' THEN 'transaction.settled'
+                            WHEN 'refund' THEN 'transaction.refunded' END
+ WHERE j.kind NOT IN ('adjustment', 'deposit_reversal', 'release',
+                      'refund_reversal')
    AND e.id IS NULL
  UNION ALL
 SELECT CONCAT('event ', e.public_id), CONCAT('a journal for ', e.type),
@@ -276,6 +512,7 @@ SELECT CONCAT('table ', wanted.name) AS subject,
           FROM (SELECT 'ledger_journals' AS name
                  UNION ALL SELECT 'ledger_entries'
                  UNION ALL SELECT 'ledger_seals'
+                 UNION ALL SELECT 'transaction_events'
                  UNION ALL SELECT 'audit_log') AS tables
          CROSS JOIN (SELECT 'UPDATE' AS verb
                       UNION ALL SELECT 'DELETE') AS verbs) AS wanted
@@ -294,14 +531,18 @@ SELECT CONCAT(g.grantee, ' on ', g.what) AS subject, 'no right' AS expected,
           FROM information_schema.table_privileges
          WHERE table_schema = DATABASE()
            AND table_name IN ('ledger_accounts', 'ledger_journals',
-                              'ledger_entries', 'ledger_seals', 'audit_log')
+                              'ledger_entries', 'ledger_seals',
+                              'transactions', 'transaction_events',
+                              'audit_log')
          UNION ALL
         SELECT grantee, CONCAT('column ', table_name, '.', column_name),
                privilege_type
           FROM information_schema.column_privileges
          WHERE table_schema = DATABASE()
            AND table_name IN ('ledger_accounts', 'ledger_journals',
-                              'ledger_entries', 'ledger_seals', 'audit_log')
+                              'ledger_entries', 'ledger_seals',
+                              'transactions', 'transaction_events',
+                              'audit_log')
          UNION ALL
         SELECT grantee, CONCAT('schema ', table_schema), privilege_type
           FROM information_schema.schema_privileges

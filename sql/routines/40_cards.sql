@@ -59,7 +59,7 @@ BEGIN
     STRAIGHT_JOIN ledger_accounts AS wl ON wl.id = w.ledger_account_id
     STRAIGHT_JOIN cards AS c ON c.public_id = p_public_id
                             AND c.wallet_id = w.id
-    STRAIGHT_JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
+    LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
    WHERE w.id = p_wallet_id
      FOR UPDATE;
 END//
@@ -285,7 +285,7 @@ BEGIN
 END//
 
 -- What the operator, the ledger or a fallen deposit froze is not the
--- customer's to unfreeze.
+-- customer's to unfreeze; a card in debt stays frozen, whoever asks.
 CREATE OR REPLACE PROCEDURE card_unfreeze_apply(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -309,8 +309,10 @@ BEGIN
     WHEN v_status = 'terminated' THEN 'card_terminated'
     WHEN v_status = 'pending_top_up' THEN 'card_not_active'
     WHEN v_status = 'frozen' AND NOT p_by_operator
-         AND v_reason IN ('operator', 'overdrawn', 'deposit_reversed')
+         AND (v_reason IN ('operator', 'overdrawn', 'deposit_reversed')
+              OR v_balance < 0)
     THEN 'card_not_active'
+    WHEN v_status = 'frozen' AND v_balance < 0 THEN 'card_overdrawn'
     ELSE 'ok' END;
 
   IF p_outcome = 'ok' AND v_status = 'frozen' THEN
@@ -358,6 +360,27 @@ BEGIN
     CALL card_event(p_card_id, 'card.terminated', v_journal);
   END IF;
 END//
+
+-- Unfreezes the cards whose debt was their wallet's, now that it is paid. The
+-- caller holds the wallet's row.
+CREATE OR REPLACE PROCEDURE wallet_cards_cure(IN p_wallet_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+FOR cured IN (SELECT c.id, c.bin_id
+                FROM wallets AS w
+                JOIN ledger_accounts AS l ON l.id = w.ledger_account_id
+                                         AND l.balance_cents >= 0
+                JOIN cards AS c ON c.wallet_id = w.id AND c.status = 'frozen'
+                               AND c.frozen_reason = 'overdrawn'
+                               AND c.funding = 'wallet'
+               WHERE w.id = p_wallet_id ORDER BY c.id)
+DO
+  UPDATE cards SET status = 'active', frozen_reason = NULL, frozen_at = NULL
+   WHERE id = cured.id AND status = 'frozen' AND frozen_reason = 'overdrawn';
+  IF ROW_COUNT() > 0 THEN
+    CALL card_count_move(p_wallet_id, cured.bin_id, 'frozen', 'active');
+    CALL card_event(cured.id, 'card.unfrozen', NULL);
+  END IF;
+END FOR//
 
 CREATE OR REPLACE PROCEDURE card_freeze(
   IN p_wallet_id BIGINT UNSIGNED,
@@ -450,6 +473,9 @@ BEGIN
        WHERE id = v_card;
       CALL card_count_move(p_wallet_id, v_bin, 'frozen', 'active');
       CALL card_event(v_card, 'card.unfrozen', NULL);
+    ELSEIF v_status = 'pending_top_up' AND v_balance + p_amount_cents < 0 THEN
+      -- The network was there before the first funding.
+      CALL payment_freeze(v_card, v_balance + p_amount_cents, TRUE);
     END IF;
     SELECT v_outcome AS outcome, p_public_id AS public_id,
            v_balance AS previous_balance_cents,

@@ -10,6 +10,15 @@
 
 DELIMITER //
 
+CREATE OR REPLACE TRIGGER transaction_events_no_update
+BEFORE UPDATE ON transaction_events FOR EACH ROW
+SIGNAL SQLSTATE '45000'
+  SET MESSAGE_TEXT = 'transaction_events is append-only'//
+CREATE OR REPLACE TRIGGER transaction_events_no_delete
+BEFORE DELETE ON transaction_events FOR EACH ROW
+SIGNAL SQLSTATE '45000'
+  SET MESSAGE_TEXT = 'transaction_events is append-only'//
+
 -- One row of a table that says it for ranges of codes.
 CREATE OR REPLACE FUNCTION mcc_category(p_mcc CHAR(4) CHARACTER SET ascii)
 RETURNS VARCHAR(40) CHARACTER SET ascii READS SQL DATA
