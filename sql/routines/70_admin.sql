@@ -547,6 +547,87 @@ BEGIN
   SELECT p_first AS mcc_first, p_last AS mcc_last, p_category AS category;
 END//
 
+-- How many days a hold lasts at the merchants of a range of codes; what stood
+-- there is cut, as admin_category_set does. Holds that are open keep their end.
+CREATE OR REPLACE PROCEDURE admin_hold_window_set(
+  IN p_first INT, IN p_last INT, IN p_days INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_rows INT;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  IF COALESCE(p_first NOT BETWEEN 0 AND 9999, TRUE) THEN
+    CALL admin_refuse('first: must be 0 to 9999.');
+  END IF;
+  IF COALESCE(p_last NOT BETWEEN p_first AND 9999, TRUE) THEN
+    CALL admin_refuse('last: must be first to 9999.');
+  END IF;
+  IF COALESCE(p_days NOT BETWEEN 1 AND 365, TRUE) THEN
+    CALL admin_refuse('days: must be 1 to 365.');
+  END IF;
+  -- One change at a time.
+  SELECT COUNT(*) INTO v_rows FROM hold_windows FOR UPDATE;
+  INSERT INTO hold_windows (mcc_first, mcc_last, days)
+  SELECT p_last + 1, mcc_last, days FROM hold_windows
+   WHERE mcc_first < p_first AND mcc_last > p_last;
+  UPDATE hold_windows SET mcc_last = p_first - 1
+   WHERE mcc_first < p_first AND mcc_last >= p_first;
+  DELETE FROM hold_windows
+   WHERE mcc_first >= p_first AND mcc_last <= p_last;
+  UPDATE hold_windows SET mcc_first = p_last + 1
+   WHERE mcc_first BETWEEN p_first AND p_last AND mcc_last > p_last;
+  INSERT INTO hold_windows (mcc_first, mcc_last, days)
+  VALUES (p_first, p_last, p_days);
+  CALL admin_audit_add('hold_window_set', CONCAT(p_first, '-', p_last),
+                       JSON_OBJECT('days', p_days + 0));
+  COMMIT;
+  SELECT p_first AS mcc_first, p_last AS mcc_last, p_days AS days;
+END//
+
+CREATE OR REPLACE PROCEDURE admin_country_check(
+  IN p_country VARCHAR(8) CHARACTER SET ascii)
+NO SQL
+IF COALESCE(p_country NOT REGEXP BINARY '^[A-Z]{2}$', TRUE) THEN
+  CALL admin_refuse('country: must be two capital letters (ISO 3166-1).');
+END IF//
+
+-- No card is accepted at this country's merchants from now on.
+CREATE OR REPLACE PROCEDURE admin_country_block(
+  IN p_country VARCHAR(8) CHARACTER SET ascii, IN p_reason VARCHAR(500))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+  START TRANSACTION;
+  CALL admin_country_check(p_country);
+  CALL admin_reason_check(p_reason);
+  INSERT INTO blocked_countries (country, reason, created_at)
+  VALUES (p_country, p_reason, UTC_TIMESTAMP())
+  ON DUPLICATE KEY UPDATE reason = p_reason;
+  CALL admin_audit_add('country_block', p_country,
+                       JSON_OBJECT('reason', p_reason));
+  COMMIT;
+  SELECT p_country AS country, TRUE AS blocked;
+END//
+
+-- A second time changes nothing.
+CREATE OR REPLACE PROCEDURE admin_country_unblock(
+  IN p_country VARCHAR(8) CHARACTER SET ascii, IN p_reason VARCHAR(500))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+  START TRANSACTION;
+  CALL admin_country_check(p_country);
+  CALL admin_reason_check(p_reason);
+  DELETE FROM blocked_countries WHERE country = p_country;
+  IF ROW_COUNT() > 0 THEN
+    CALL admin_audit_add('country_unblock', p_country,
+                         JSON_OBJECT('reason', p_reason));
+  END IF;
+  COMMIT;
+  SELECT p_country AS country, FALSE AS blocked;
+END//
+
 -- Turns a routine's outcome into a sentence.
 CREATE OR REPLACE PROCEDURE admin_card_outcome(
   IN p_outcome VARCHAR(40) CHARACTER SET ascii)
@@ -557,6 +638,8 @@ CASE p_outcome
     CALL admin_refuse('card: it is terminated.');
   WHEN 'card_not_active' THEN
     CALL admin_refuse('card: it waits for its first funding.');
+  WHEN 'card_overdrawn' THEN
+    CALL admin_refuse('card: it is in debt; funding it unfreezes it.');
   ELSE
     CALL admin_refuse('card: there is no card of this id (card_...).');
 END CASE//
@@ -625,6 +708,59 @@ BEGIN
   SELECT * FROM admin_cards WHERE card_id = p_card;
 END//
 
+-- What a card may be used for. NULL leaves a field as it is; 0 takes a limit
+-- away. A card of another type than merchant_locked forgets its merchant.
+CREATE OR REPLACE PROCEDURE admin_card_limits_set(
+  IN p_card VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_type VARCHAR(20) CHARACTER SET ascii,
+  IN p_limit_window VARCHAR(20) CHARACTER SET ascii,
+  IN p_spending_limit_cents BIGINT, IN p_count_limit BIGINT,
+  IN p_reason VARCHAR(500))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_card BIGINT UNSIGNED;
+  DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  CALL admin_reason_check(p_reason);
+  SELECT id, status INTO v_card, v_status
+    FROM cards WHERE public_id = p_card FOR UPDATE;
+  CALL admin_card_outcome(CASE WHEN v_card IS NULL THEN 'not_found'
+                               WHEN v_status = 'terminated'
+                               THEN 'card_terminated' ELSE 'ok' END);
+  IF p_type NOT IN ('unlocked', 'single_use', 'merchant_locked',
+                    'digital_wallet') THEN
+    CALL admin_refuse('type: unlocked, single_use, merchant_locked or digital_wallet.');
+  END IF;
+  IF p_limit_window NOT IN ('transaction', 'daily', 'weekly', 'monthly',
+                            'yearly', 'forever') THEN
+    CALL admin_refuse('limit_window: transaction, daily, weekly, monthly, yearly or forever.');
+  END IF;
+  IF p_spending_limit_cents NOT BETWEEN 0 AND 99999999999999 THEN
+    CALL admin_refuse('spending_limit_cents: must not be negative.');
+  END IF;
+  IF p_count_limit NOT BETWEEN 0 AND 4294967295 THEN
+    CALL admin_refuse('count_limit: must be 0 to 4294967295.');
+  END IF;
+  UPDATE cards
+     SET type = COALESCE(p_type, type),
+         limit_window = COALESCE(p_limit_window, limit_window),
+         spending_limit_cents =
+           COALESCE(p_spending_limit_cents, spending_limit_cents),
+         count_limit = COALESCE(p_count_limit, count_limit),
+         locked_merchant = IF(type = 'merchant_locked', locked_merchant,
+                              NULL)
+   WHERE id = v_card;
+  CALL card_event(v_card, 'card.updated', NULL);
+  CALL admin_audit_add('card_limits_set', p_card,
+    JSON_OBJECT('type', p_type, 'limit_window', p_limit_window,
+                'spending_limit_cents', p_spending_limit_cents + 0,
+                'count_limit', p_count_limit + 0, 'reason', p_reason));
+  COMMIT;
+  SELECT * FROM admin_cards WHERE card_id = p_card;
+END//
+
 -- Credits (or, with negative cents, debits) a wallet against the operator's
 -- adjustment account. Never takes a wallet below zero.
 CREATE OR REPLACE PROCEDURE admin_wallet_adjust(
@@ -647,7 +783,7 @@ BEGIN
     FROM wallets AS w
     STRAIGHT_JOIN ledger_accounts AS wl ON wl.id = w.ledger_account_id
    WHERE w.id = v_wallet FOR UPDATE;
-  IF v_balance + p_cents < 0 THEN
+  IF p_cents < 0 AND v_balance + p_cents < 0 THEN
     CALL admin_refuse('cents: the wallet holds less than that.');
   END IF;
   IF p_cents > 0 THEN
@@ -661,6 +797,9 @@ BEGIN
   END IF;
   UPDATE wallets SET total_deposited_cents = total_deposited_cents + p_cents
    WHERE id = v_wallet;
+  IF v_balance < 0 THEN
+    CALL wallet_cards_cure(v_wallet);
+  END IF;
   CALL admin_audit_add('wallet_adjust', p_account,
     JSON_OBJECT('mode', p_mode, 'cents', p_cents + 0, 'reason', p_reason,
                 'journal_id', v_journal + 0));

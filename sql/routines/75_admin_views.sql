@@ -21,13 +21,85 @@ CREATE OR REPLACE VIEW admin_cards AS
 SELECT c.public_id AS card_id, a.public_id AS account_id, a.name, w.mode, c.number,
        c.bin_id, c.last4, c.status, c.frozen_reason, c.label,
        cl.balance_cents, hl.balance_cents AS held_cents,
-       c.spending_limit_cents, c.total_spent_cents, c.transaction_count,
+       c.spending_limit_cents, c.limit_window, c.count_limit, c.type,
+       c.locked_merchant, c.total_spent_cents, c.transaction_count,
        c.created_at, c.expires_at, c.frozen_at, c.terminated_at
   FROM cards AS c
   JOIN wallets AS w ON w.id = c.wallet_id
   JOIN accounts AS a ON a.id = w.account_id
   JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
   JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
+
+-- By network_ref, card_id, last4, account_id or transaction_id.
+CREATE OR REPLACE VIEW admin_transactions AS
+SELECT t.public_id AS transaction_id, t.network_ref, c.public_id AS card_id,
+       c.last4, a.public_id AS account_id, a.name, w.mode, t.kind, t.type,
+       t.status, t.requested_cents, t.authorized_cents, t.reversed_cents,
+       t.cleared_cents, t.expired_cents, t.refunded_cents,
+       GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
+                   - t.expired_cents) AS held_cents,
+       t.balance_after_cents, t.merchant_name, t.merchant_mcc,
+       t.merchant_country, t.merchant_city, t.merchant_id, t.category,
+       t.merchant_amount_cents, t.merchant_currency, t.response_code,
+       t.authorization_code, t.decline_reason, t.decline_reasons,
+       o.public_id AS original_transaction_id, t.hold_expires_at,
+       t.created_at, t.updated_at
+  FROM transactions AS t
+  JOIN cards AS c ON c.id = t.card_id
+  JOIN wallets AS w ON w.id = t.wallet_id
+  JOIN accounts AS a ON a.id = w.account_id
+  LEFT JOIN transactions AS o ON o.id = t.original_transaction_id;
+
+CREATE OR REPLACE VIEW admin_transaction_events AS
+SELECT t.public_id AS transaction_id, e.number, e.type, e.amount_cents,
+       e.hold_cents, e.approved, e.response_code, e.decline_reason,
+       e.message_ref, e.journal_id, e.balance_after_cents, e.created_at
+  FROM transaction_events AS e
+  JOIN transactions AS t ON t.id = e.transaction_id;
+
+-- What is held now, and until when; overdue_s: how long the keeper is late.
+CREATE OR REPLACE VIEW admin_open_holds AS
+SELECT t.public_id AS transaction_id, t.network_ref, c.public_id AS card_id,
+       c.last4, a.public_id AS account_id, w.mode,
+       t.authorized_cents - t.reversed_cents - t.cleared_cents
+       - t.expired_cents AS held_cents, t.merchant_name, t.merchant_mcc,
+       t.created_at, t.hold_expires_at,
+       GREATEST(0, TIMESTAMPDIFF(SECOND, t.hold_expires_at,
+         UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND)) AS overdue_s
+  FROM transactions AS t
+  JOIN cards AS c ON c.id = t.card_id
+  JOIN wallets AS w ON w.id = t.wallet_id
+  JOIN accounts AS a ON a.id = w.account_id
+ WHERE t.hold_expires_at IS NOT NULL;
+
+-- What merchants asked for and got, by the wallets' days.
+CREATE OR REPLACE VIEW admin_daily_payments AS
+SELECT DATE(t.created_at) AS day, w.mode, COUNT(*) AS transactions,
+       CAST(SUM(t.status = 'declined') AS SIGNED) AS declined,
+       CAST(SUM(IF(t.kind = 'refund', 0, t.requested_cents)) AS SIGNED)
+         AS requested_cents,
+       CAST(SUM(t.authorized_cents) AS SIGNED) AS authorized_cents,
+       CAST(SUM(t.cleared_cents) AS SIGNED) AS cleared_cents,
+       CAST(SUM(IF(t.kind = 'refund', t.requested_cents, 0)) AS SIGNED)
+         AS refunded_cents
+  FROM transactions AS t JOIN wallets AS w ON w.id = t.wallet_id
+ GROUP BY DATE(t.created_at), w.mode;
+
+-- No code: it is the cardholder's alone.
+CREATE OR REPLACE VIEW admin_challenges AS
+SELECT h.public_id AS challenge_id, c.public_id AS card_id, c.last4,
+       a.public_id AS account_id, w.mode, h.merchant, h.amount_cents,
+       h.status, h.tries, h.created_at, h.expires_at, h.completed_at
+  FROM challenges AS h
+  JOIN cards AS c ON c.id = h.card_id
+  JOIN wallets AS w ON w.id = h.wallet_id
+  JOIN accounts AS a ON a.id = w.account_id;
+
+CREATE OR REPLACE VIEW admin_hold_windows AS
+SELECT mcc_first, mcc_last, days FROM hold_windows;
+
+CREATE OR REPLACE VIEW admin_blocked_countries AS
+SELECT country, reason, created_at FROM blocked_countries;
 
 CREATE OR REPLACE VIEW admin_deposits AS
 SELECT d.public_id AS deposit_id, a.public_id AS account_id, a.name, w.mode,
@@ -78,4 +150,7 @@ SELECT 'events' AS queue, COUNT(*) AS waiting,
          e.created_at - INTERVAL w.clock_offset_s SECOND,
          UTC_TIMESTAMP()))), 0) AS oldest_s
   FROM events AS e JOIN wallets AS w ON w.id = e.wallet_id
- WHERE e.body IS NULL;
+ WHERE e.body IS NULL
+ UNION ALL
+SELECT 'holds to expire', COUNT(*), COALESCE(MAX(overdue_s), 0)
+  FROM admin_open_holds WHERE overdue_s > 0;

@@ -71,8 +71,7 @@ static void path_parameters_print(struct text *out, const char *pattern,
 
 static bool changes(const struct route *route)
 {
-	return route->key.method != METHOD_GET &&
-	       route->scope != SCOPE_NETWORK;
+	return route->key.method != METHOD_GET && route->scope != SCOPE_NETWORK;
 }
 
 static void parameters_print(struct text *out, const struct route *route)

@@ -90,8 +90,8 @@ static const struct spec_field network_fields[] = {
 	INPUT("merchant", SPEC_OBJECT, merchant, .required = true,
 	      .object = &network_merchant_spec),
 	CVV_FIELD("cvv2"),
-	INPUT("network_ref", SPEC_TEXT, network_ref, .required = true,
-	      .min = 1, .max = 64),
+	INPUT("network_ref", SPEC_TEXT, network_ref, .required = true, .min = 1,
+	      .max = 64),
 };
 static const struct authorization_input input_defaults = {
 	.kind = "purchase",

@@ -127,8 +127,8 @@ struct flow call_flow(const struct call *call)
 		.arena = call->arena,
 		.keyring = call->service->keyring,
 		.wallet_id = login == NULL ? 0 : login->wallet_id,
-		.key_public_id = login == NULL ? "network"
-					       : login->key_public_id,
+		.key_public_id =
+			login == NULL ? "network" : login->key_public_id,
 		.client_address = call->request->client_address,
 		.request_id = call->request->request_id,
 	};
@@ -172,8 +172,8 @@ enum error_code call_effect(struct call *call,
 	struct effect_answer answer;
 	struct text whole;
 
-	if (call->route->key.method != METHOD_GET &&
-	    call->login != NULL && request->idempotency_key != NULL) {
+	if (call->route->key.method != METHOD_GET && call->login != NULL &&
+	    request->idempotency_key != NULL) {
 		text_init(&whole, call->arena);
 		text_printf(&whole, "%s %s?%s\n",
 			    http_method_names[request->method], request->path,

@@ -6,6 +6,22 @@
 #define PATCH(pattern) .key = {METHOD_PATCH, pattern}, .status = 200
 #define DELETE(pattern) .key = {METHOD_DELETE, pattern}, .status = 200
 
+#define SANDBOX(name, handler, takes, sentence)                                \
+	{                                                                      \
+		POST("/v1/simulate/" name, 201),                               \
+			.scope = SCOPE_WRITE, .test_only = true,               \
+			.body = &(takes),                                      \
+			.answer = &transaction_simulated_object,               \
+			.handle = (handler), .summary = "Sandbox: " sentence   \
+	}
+#define NETWORK(name, handler, takes, sentence)                                \
+	{                                                                      \
+		POST("/network/v1/" name, 200),                                \
+			.scope = SCOPE_NETWORK, .body = &(takes),              \
+			.answer = &network_answer_object, .handle = (handler), \
+			.summary = (sentence)                                  \
+	}
+
 const struct route routes[] = {
 	{GET("/v1/bins"), .scope = SCOPE_READ, .query = &bins_query,
 	 .answer = &bin_object, .list = true, .handle = bins_list,
@@ -41,6 +57,22 @@ const struct route routes[] = {
 	 .body = &card_withdraw_body, .answer = &card_withdrawn_object,
 	 .handle = cards_withdraw,
 	 .summary = "Move money from a card to the wallet"},
+	{POST("/v1/cards/{id}/explain", 200), .scope = SCOPE_READ,
+	 .body = &explain_body, .answer = &explain_object,
+	 .handle = cards_explain,
+	 .summary = "What an authorization would get, and why"},
+	{GET("/v1/transactions"), .scope = SCOPE_READ,
+	 .query = &transactions_query, .answer = &transaction_row_object,
+	 .list = true, .handle = transactions_list,
+	 .summary = "List transactions"},
+	{GET("/v1/transactions/{id}"), .scope = SCOPE_READ,
+	 .answer = &transaction_object, .handle = transactions_get,
+	 .summary = "Get a transaction with its timeline"},
+	{GET("/v1/3ds"), .scope = SCOPE_READ, .query = &challenges_query,
+	 .answer = &challenge_object, .list = true, .handle = challenges_list,
+	 .summary = "List 3-D Secure challenges"},
+	{GET("/v1/3ds/{id}"), .scope = SCOPE_READ, .answer = &challenge_object,
+	 .handle = challenges_get, .summary = "Get a 3-D Secure challenge"},
 	{GET("/v1/wallet/balance"), .scope = SCOPE_READ,
 	 .answer = &wallet_object, .handle = wallet_balance,
 	 .summary = "Get the wallet"},
@@ -57,10 +89,49 @@ const struct route routes[] = {
 	 .test_only = true, .body = &simulate_deposit_body,
 	 .answer = &deposit_object, .handle = simulate_deposits,
 	 .summary = "Sandbox: bring, confirm or expire a deposit"},
+	SANDBOX("authorization", simulate_authorization,
+		simulate_authorization_body, "authorize a purchase"),
+	SANDBOX("increment", simulate_increment, simulate_amount_body,
+		"add to a hold"),
+	SANDBOX("advice", simulate_advice, simulate_amount_body,
+		"set the amount of a hold"),
+	SANDBOX("clearing", simulate_clearing, simulate_clearing_body,
+		"clear a purchase"),
+	SANDBOX("reversal", simulate_reversal, simulate_reversal_body,
+		"release a hold"),
+	SANDBOX("force_post", simulate_force_post, simulate_force_post_body,
+		"clear without an authorization"),
+	SANDBOX("refund", simulate_refund, simulate_refund_body,
+		"refund a purchase"),
+	{POST("/v1/simulate/3ds", 201), .scope = SCOPE_WRITE, .test_only = true,
+	 .body = &simulate_3ds_body, .answer = &challenge_object,
+	 .handle = simulate_3ds,
+	 .summary = "Sandbox: challenge a cardholder, or answer a challenge"},
 	{POST("/v1/simulate/clock", 201), .scope = SCOPE_WRITE,
 	 .test_only = true, .body = &simulate_clock_body,
 	 .answer = &clock_object, .handle = simulate_clocks,
 	 .summary = "Sandbox: read the test clock or move it on"},
+	NETWORK("authorizations", network_authorization,
+		network_authorization_body, "Decide an authorization"),
+	NETWORK("authorizations/{network_ref}/increment", network_increment,
+		network_amount_body, "Add to a hold"),
+	NETWORK("authorizations/{network_ref}/advice", network_advice,
+		network_amount_body, "Set the amount of a hold"),
+	NETWORK("authorizations/{network_ref}/clearing", network_clearing,
+		network_clearing_body, "Clear a purchase"),
+	NETWORK("authorizations/{network_ref}/reversal", network_reversal,
+		network_reversal_body, "Release a hold"),
+	NETWORK("force_posts", network_force_post, network_force_post_body,
+		"Clear without an authorization"),
+	NETWORK("refunds", network_refund, network_refund_body,
+		"Refund a purchase"),
+	{POST("/network/v1/3ds/challenges", 200), .scope = SCOPE_NETWORK,
+	 .body = &network_challenge_body, .answer = &network_challenge_object,
+	 .handle = network_challenge, .summary = "Challenge a cardholder"},
+	{POST("/network/v1/3ds/challenges/{id}/verify", 200),
+	 .scope = SCOPE_NETWORK, .body = &network_verify_body,
+	 .answer = &network_challenge_object, .handle = network_verify,
+	 .summary = "Check a cardholder's code"},
 	{GET("/v1/status"), .answer = &status_object, .handle = status_get,
 	 .summary = "Whether the service works"},
 	{GET("/v1/openapi.json"), .handle = openapi_get,

@@ -237,6 +237,17 @@ static bool read_time(struct reader *reader, const char *path,
 	return true;
 }
 
+static bool read_digits(struct reader *reader, const struct spec_field *field,
+			const char *path, const struct input *input,
+			const char **out)
+{
+	if (input->text == NULL ||
+	    strspn(input->text, "0123456789") != strlen(input->text))
+		return refuse(reader, INVALID, path,
+			      "must be a string of digits");
+	return read_text(reader, field, path, input, out);
+}
+
 static bool read_text_list(struct reader *reader,
 			   const struct spec_field *field, const char *path,
 			   const struct input *input, struct spec_list *out)
@@ -314,6 +325,7 @@ static void set_zero(const struct spec_field *field, void *to)
 {
 	switch (field->kind) {
 	case SPEC_TEXT:
+	case SPEC_DIGITS:
 	case SPEC_ENUM:
 	case SPEC_DECIMAL:
 	case SPEC_METADATA:
@@ -343,6 +355,8 @@ static bool read_value(struct reader *reader, const struct spec_field *field,
 	switch (field->kind) {
 	case SPEC_TEXT:
 		return read_text(reader, field, path, input, to);
+	case SPEC_DIGITS:
+		return read_digits(reader, field, path, input, to);
 	case SPEC_MONEY:
 		return read_money(reader, field, path, input, to);
 	case SPEC_INT:
@@ -640,6 +654,11 @@ static void print_kind(struct text *out, const struct spec_field *field)
 		print_bounds(out, field, "minLength", "maxLength");
 		text_add(out, ",\"pattern\":"
 			      "\"^[^\\\\u0000-\\\\u001F\\\\u007F]*$\"");
+		break;
+	case SPEC_DIGITS:
+		print_type(out, "string", field);
+		print_bounds(out, field, "minLength", "maxLength");
+		text_add(out, ",\"pattern\":\"^[0-9]*$\"");
 		break;
 	case SPEC_MONEY:
 		print_type(out, "number", field);

@@ -18,12 +18,13 @@ struct text;
  * OpenAPI document is printed from the same tables.
  */
 enum spec_kind {
-	SPEC_TEXT,	/* const char *; min/max are code points */
-	SPEC_MONEY,	/* struct money; min/max are cents (0,0: not checked) */
-	SPEC_INT,	/* int64_t; a JSON integer or a query's decimal */
-	SPEC_BOOL,	/* bool */
-	SPEC_ENUM,	/* const char * out of values[], NULL-terminated */
-	SPEC_TIME,	/* int64_t Unix seconds; text per time_parse */
+	SPEC_TEXT,   /* const char *; min/max are code points */
+	SPEC_DIGITS, /* const char *: a string of digits; min/max count them */
+	SPEC_MONEY,  /* struct money; min/max are cents (0,0: not checked) */
+	SPEC_INT,    /* int64_t; a JSON integer or a query's decimal */
+	SPEC_BOOL,   /* bool */
+	SPEC_ENUM,   /* const char * out of values[], NULL-terminated */
+	SPEC_TIME,   /* int64_t Unix seconds; text per time_parse */
 	SPEC_TEXT_LIST, /* struct spec_list; min/max are the count of items */
 	SPEC_METADATA,	/* const char *: JSON text of an object, see below;
 			   nullable: null values are taken (a patch) */

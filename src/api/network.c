@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a card processor calls, over its own server with a client certificate.
+ * A decline is a 200: it is an answer. */
+#include "../base/arena.h"
+#include "../core/decide.h"
+#include "resources.h"
+
+struct message_input {
+	struct money amount, merchant_amount;
+	bool amount_given, final, merchant_amount_given;
+	const char *merchant_currency, *message_ref;
+};
+
+#define INPUT(...) IN(struct message_input, __VA_ARGS__)
+#define MESSAGE_REF                                                            \
+	INPUT("message_ref", SPEC_TEXT, message_ref, .min = 1, .max = 64,      \
+	      .doc = "Makes a repetition the same message.")
+#define OPTIONAL_AMOUNT                                                        \
+	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,  \
+	      .too_small = ERR_AMOUNT_TOO_SMALL,                               \
+	      .too_large = ERR_AMOUNT_TOO_LARGE,                               \
+	      .given = offsetof(struct message_input, amount_given),           \
+	      .doc = "What is held, when left out.")
+
+static const struct spec_field amount_fields[] = {
+	INPUT("amount", SPEC_MONEY, amount, .required = true, .min = 1,
+	      .max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,
+	      .too_large = ERR_AMOUNT_TOO_LARGE),
+	MESSAGE_REF,
+};
+static const struct spec_field clearing_fields[] = {
+	OPTIONAL_AMOUNT,
+	INPUT("final", SPEC_BOOL, final,
+	      .doc = "False keeps the rest held for more."),
+	INPUT("merchant_amount", SPEC_MONEY, merchant_amount, .min = 0,
+	      .max = MONEY_MAX_CENTS,
+	      .given = offsetof(struct message_input, merchant_amount_given)),
+	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .min = 3,
+	      .max = 3),
+	MESSAGE_REF,
+};
+static const struct spec_field reversal_fields[] = {
+	OPTIONAL_AMOUNT,
+	MESSAGE_REF,
+};
+static const struct message_input message_defaults = {
+	.final = true,
+	.amount = MONEY_USD(0),
+	.merchant_amount = MONEY_USD(0),
+};
+static const struct spec amount_spec = SPEC("NetworkAmount", amount_fields);
+static const struct spec clearing_spec =
+	SPEC("NetworkClearing", clearing_fields);
+static const struct spec reversal_spec =
+	SPEC("NetworkReversal", reversal_fields);
+const struct shape network_amount_body = {
+	&amount_spec, sizeof(struct message_input), &message_defaults};
+const struct shape network_clearing_body = {
+	&clearing_spec, sizeof(struct message_input), &message_defaults};
+const struct shape network_reversal_body = {
+	&reversal_spec, sizeof(struct message_input), &message_defaults};
+
+struct posting_input {
+	const char *card_id, *pan, *network_ref, *original_network_ref;
+	struct money amount;
+	struct merchant merchant;
+	bool merchant_given;
+};
+
+#define POSTING(...) IN(struct posting_input, __VA_ARGS__)
+#define POSTING_FIELDS                                                         \
+	POSTING("network_ref", SPEC_TEXT, network_ref, .required = true,       \
+		.min = 1, .max = 64),                                          \
+		POSTING("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32),   \
+		POSTING("pan", SPEC_DIGITS, pan, .min = 12, .max = 19),        \
+		POSTING("amount", SPEC_MONEY, amount, .required = true,        \
+			.min = 1, .max = MONEY_MAX_CENTS,                      \
+			.too_small = ERR_AMOUNT_TOO_SMALL,                     \
+			.too_large = ERR_AMOUNT_TOO_LARGE)
+
+static const struct spec_field force_post_fields[] = {
+	POSTING_FIELDS,
+	POSTING("merchant", SPEC_OBJECT, merchant, .required = true,
+		.object = &network_merchant_spec),
+};
+static const struct spec_field refund_fields[] = {
+	POSTING_FIELDS,
+	POSTING("merchant", SPEC_OBJECT, merchant,
+		.object = &network_merchant_spec,
+		.given = offsetof(struct posting_input, merchant_given),
+		.doc = "The purchase's, when left out."),
+	POSTING("original_network_ref", SPEC_TEXT, original_network_ref,
+		.min = 1, .max = 64, .doc = "Of the purchase, if known."),
+};
+static const struct spec force_post_spec =
+	SPEC("NetworkForcePost", force_post_fields);
+static const struct spec refund_spec = SPEC("NetworkRefund", refund_fields);
+const struct shape network_force_post_body = {
+	&force_post_spec, sizeof(struct posting_input), NULL};
+const struct shape network_refund_body = {&refund_spec,
+					  sizeof(struct posting_input), NULL};
+
+struct network_answer {
+	const char *transaction_id, *response_code, *authorization_code,
+		*decline_reason, *decline_reasons;
+	bool approved;
+	struct money approved_amount, balance;
+};
+
+#define ANSWER(...) OUT(struct network_answer, __VA_ARGS__)
+static const struct emit_field answer_fields[] = {
+	ANSWER("transaction_id", EMIT_TEXT, transaction_id, .nullable = true),
+	ANSWER("approved", EMIT_BOOL, approved),
+	ANSWER("approved_amount", EMIT_MONEY, approved_amount),
+	ANSWER("response_code", EMIT_TEXT, response_code,
+	       .doc = "ISO 8583 field 39."),
+	ANSWER("authorization_code", EMIT_TEXT, authorization_code,
+	       .nullable = true),
+	ANSWER("decline_reason", EMIT_TEXT, decline_reason, .nullable = true),
+	ANSWER("decline_reasons", EMIT_JSON, decline_reasons,
+	       .json_schema = TEXT_LIST_SCHEMA),
+	ANSWER("balance", EMIT_MONEY, balance,
+	       .doc = "What the card can still spend."),
+};
+const struct emit_object network_answer_object =
+	EMIT("NetworkAnswer", answer_fields);
+
+void network_authorization(struct call *call)
+{
+	const struct authorization_input *input = call->body;
+	struct payment_authorize authorize = {.replayed = false};
+	struct flow flow = call_flow(call);
+	struct network_answer answer;
+	enum error_code error;
+
+	if (!authorization_fill(call, input, &authorize) ||
+	    !payment_card_fill(call, input->card_id, input->pan,
+			       &authorize.card))
+		return;
+	error = payment_authorize(&flow, &authorize);
+	if (error != ERR_NONE) {
+		reply_error(call, error, NULL);
+		return;
+	}
+	answer = (struct network_answer){
+		.transaction_id = authorize.transaction_id,
+		.approved = authorize.approved,
+		.approved_amount = authorize.approved_amount,
+		.response_code = authorize.response_code,
+		.authorization_code = authorize.authorization_code,
+		.decline_reason = authorize.decline_reason,
+		.decline_reasons = authorize.decline_reasons,
+		.balance = authorize.balance,
+	};
+	reply_object(call, &network_answer_object, &answer);
+}
+
+static void message_print(const void *arg, struct text *body)
+{
+	const struct payment_message *message = arg;
+	struct network_answer answer = {
+		.transaction_id = message->row.public_id,
+		.approved = message->approved,
+		.approved_amount =
+			message->approved ? message->moved : MONEY_USD(0),
+		.response_code = message->response_code,
+		.authorization_code = message->row.authorization_code,
+		.decline_reason = message->decline_reason,
+		.decline_reasons = message->decline_reasons,
+		.balance = message->row.balance_after,
+	};
+
+	emit_object(body, &network_answer_object, &answer);
+}
+
+/* To the network a reference to nothing is an answer as well: code 25. */
+static void message_call(struct call *call,
+			 enum db_result (*run)(const struct flow *, void *,
+					       enum error_code *),
+			 struct payment_message *message)
+{
+	struct network_answer unknown = {
+		.response_code = "25",
+		.decline_reason = "original_not_found",
+		.decline_reasons = "[\"original_not_found\"]",
+	};
+
+	if (call_effect(call, run, message_print, message) !=
+	    ERR_ORIGINAL_NOT_FOUND)
+		return;
+	text_init(&call->reply->body, call->arena);
+	reply_object(call, &network_answer_object, &unknown);
+}
+
+static struct payment_target target(const struct call *call)
+{
+	const struct message_input *input = call->body;
+
+	return (struct payment_target){
+		.network_ref = call->args[0],
+		.message_ref = input->message_ref,
+	};
+}
+
+void network_increment(struct call *call)
+{
+	const struct message_input *input = call->body;
+	struct payment_message message = {
+		.target = target(call),
+		.amount = input->amount,
+	};
+
+	message_call(call, payment_increment_run, &message);
+}
+
+void network_advice(struct call *call)
+{
+	const struct message_input *input = call->body;
+	struct payment_message message = {
+		.advice = {.target = target(call), .amount = input->amount},
+	};
+
+	message_call(call, payment_advice_run, &message);
+}
+
+void network_clearing(struct call *call)
+{
+	const struct message_input *input = call->body;
+	struct payment_message message = {
+		.clearing =
+			{
+				.target = target(call),
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+				.final = input->final,
+				.merchant_amount =
+					input->merchant_amount_given
+						? &input->merchant_amount
+						: NULL,
+				.merchant_currency = input->merchant_currency,
+			},
+	};
+
+	message_call(call, payment_clear_run, &message);
+}
+
+void network_reversal(struct call *call)
+{
+	const struct message_input *input = call->body;
+	struct payment_message message = {
+		.reversal =
+			{
+				.target = target(call),
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+			},
+	};
+
+	message_call(call, payment_reverse_run, &message);
+}
+
+void network_force_post(struct call *call)
+{
+	const struct posting_input *input = call->body;
+	struct payment_message message = {
+		.force_post =
+			{
+				.network_ref = input->network_ref,
+				.amount = input->amount,
+				.merchant = input->merchant,
+			},
+	};
+
+	if (payment_card_fill(call, input->card_id, input->pan,
+			      &message.force_post.card))
+		message_call(call, payment_force_post_run, &message);
+}
+
+void network_refund(struct call *call)
+{
+	const struct posting_input *input = call->body;
+	struct payment_message message = {
+		.refund =
+			{
+				.network_ref = input->network_ref,
+				.original_network_ref =
+					input->original_network_ref,
+				.amount = input->amount,
+				.merchant = input->merchant,
+			},
+	};
+
+	if (input->original_network_ref == NULL && !input->merchant_given) {
+		reply_error(call, ERR_MISSING_PARAMETER, "merchant");
+		return;
+	}
+	/* A linked refund needs no card; an unlinked one does. */
+	if ((input->original_network_ref == NULL || input->card_id != NULL ||
+	     input->pan != NULL) &&
+	    !payment_card_fill(call, input->card_id, input->pan,
+			       &message.refund.card))
+		return;
+	message_call(call, payment_refund_run, &message);
+}

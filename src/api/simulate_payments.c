@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sandbox's card network: the very messages of network.c, in the words of
+ * a developer, and answered with the transaction. */
+#include "resources.h"
+
+struct amount_input {
+	const char *transaction_id;
+	struct money amount, merchant_amount;
+	bool amount_given, final, merchant_amount_given;
+	const char *merchant_currency;
+};
+
+#define INPUT(...) IN(struct amount_input, __VA_ARGS__)
+#define TRANSACTION_FIELD                                                      \
+	INPUT("transaction_id", SPEC_TEXT, transaction_id, .required = true,   \
+	      .min = 1, .max = 32)
+#define OPTIONAL_AMOUNT                                                        \
+	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,  \
+	      .too_small = ERR_AMOUNT_TOO_SMALL,                               \
+	      .too_large = ERR_AMOUNT_TOO_LARGE,                               \
+	      .given = offsetof(struct amount_input, amount_given),            \
+	      .doc = "What is held, when left out.")
+
+static const struct spec_field amount_fields[] = {
+	TRANSACTION_FIELD,
+	INPUT("amount", SPEC_MONEY, amount, .required = true, .min = 1,
+	      .max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,
+	      .too_large = ERR_AMOUNT_TOO_LARGE),
+};
+static const struct spec_field clearing_fields[] = {
+	TRANSACTION_FIELD,
+	OPTIONAL_AMOUNT,
+	INPUT("final", SPEC_BOOL, final,
+	      .doc = "False keeps the rest held for more."),
+	INPUT("merchant_amount", SPEC_MONEY, merchant_amount, .min = 0,
+	      .max = MONEY_MAX_CENTS,
+	      .given = offsetof(struct amount_input, merchant_amount_given)),
+	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .min = 3,
+	      .max = 3),
+};
+static const struct spec_field reversal_fields[] = {
+	TRANSACTION_FIELD,
+	OPTIONAL_AMOUNT,
+};
+static const struct amount_input amount_defaults = {
+	.final = true,
+	.amount = MONEY_USD(0),
+	.merchant_amount = MONEY_USD(0),
+};
+
+static const struct spec amount_spec = SPEC("SimulateAmount", amount_fields);
+static const struct spec clearing_spec =
+	SPEC("SimulateClearing", clearing_fields);
+static const struct spec reversal_spec =
+	SPEC("SimulateReversal", reversal_fields);
+const struct shape simulate_amount_body = {
+	&amount_spec, sizeof(struct amount_input), &amount_defaults};
+const struct shape simulate_clearing_body = {
+	&clearing_spec, sizeof(struct amount_input), &amount_defaults};
+const struct shape simulate_reversal_body = {
+	&reversal_spec, sizeof(struct amount_input), &amount_defaults};
+
+struct posting_input {
+	const char *card_id, *transaction_id, *network_ref;
+	struct money amount;
+	struct merchant merchant;
+	bool merchant_given;
+};
+
+#define POSTING(...) IN(struct posting_input, __VA_ARGS__)
+#define POSTING_FIELDS                                                         \
+	POSTING("amount", SPEC_MONEY, amount, .required = true, .min = 1,      \
+		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
+		.too_large = ERR_AMOUNT_TOO_LARGE),                            \
+		POSTING("network_ref", SPEC_TEXT, network_ref, .min = 1,       \
+			.max = 64,                                             \
+			.doc = "Makes a repetition the same request.")
+
+static const struct spec_field force_post_fields[] = {
+	POSTING_FIELDS,
+	POSTING("card_id", SPEC_TEXT, card_id, .required = true, .min = 1,
+		.max = 32),
+	POSTING("merchant", SPEC_OBJECT, merchant, .required = true,
+		.object = &merchant_spec),
+};
+static const struct spec_field refund_fields[] = {
+	POSTING_FIELDS,
+	POSTING("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32,
+		.doc = "The card; or transaction_id."),
+	POSTING("transaction_id", SPEC_TEXT, transaction_id, .min = 1,
+		.max = 32, .doc = "The purchase that is refunded."),
+	POSTING("merchant", SPEC_OBJECT, merchant, .object = &merchant_spec,
+		.given = offsetof(struct posting_input, merchant_given),
+		.doc = "The purchase's, when left out."),
+};
+static const struct spec force_post_spec =
+	SPEC("SimulateForcePost", force_post_fields);
+static const struct spec refund_spec = SPEC("SimulateRefund", refund_fields);
+const struct shape simulate_force_post_body = {
+	&force_post_spec, sizeof(struct posting_input), NULL};
+const struct shape simulate_refund_body = {&refund_spec,
+					   sizeof(struct posting_input), NULL};
+
+struct simulated_authorization {
+	struct payment_authorize authorize;
+	struct transaction_shown shown;
+};
+
+static enum db_result authorization_run(const struct flow *flow, void *arg,
+					enum error_code *refusal)
+{
+	struct simulated_authorization *simulated = arg;
+	struct payment_authorize *authorize = &simulated->authorize;
+	enum db_result result;
+
+	result = payment_authorize_run(flow, authorize, refusal);
+	if (result != DB_OK || *refusal != ERR_NONE)
+		return result;
+	if (authorize->row.public_id == NULL) {
+		*refusal = ERR_NOT_FOUND;
+		return DB_OK;
+	}
+	simulated->shown.row = authorize->row;
+	simulated->shown.approved = authorize->approved;
+	simulated->shown.response_code = authorize->response_code;
+	return transaction_shown(flow->db, flow->arena, &simulated->shown);
+}
+
+static void authorization_print(const void *arg, struct text *body)
+{
+	const struct simulated_authorization *simulated = arg;
+
+	transaction_simulated_print(&simulated->shown, body);
+}
+
+void simulate_authorization(struct call *call)
+{
+	const struct authorization_input *input = call->body;
+	struct simulated_authorization simulated = {.shown = {.count = 0}};
+
+	if (!authorization_fill(call, input, &simulated.authorize) ||
+	    !payment_card_fill(call, input->card_id, input->pan,
+			       &simulated.authorize.card))
+		return;
+	call_effect(call, authorization_run, authorization_print, &simulated);
+}
+
+/* A message with its body, and the transaction that it leaves behind. */
+struct simulated_message {
+	struct payment_message message;
+	enum db_result (*run)(const struct flow *flow, void *arg,
+			      enum error_code *refusal);
+	struct transaction_shown shown;
+};
+
+static enum db_result message_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal)
+{
+	struct simulated_message *simulated = arg;
+	enum db_result result;
+
+	result = simulated->run(flow, &simulated->message, refusal);
+	if (result != DB_OK || *refusal != ERR_NONE)
+		return result;
+	simulated->shown.row = simulated->message.row;
+	simulated->shown.approved = simulated->message.approved;
+	simulated->shown.response_code = simulated->message.response_code;
+	return transaction_shown(flow->db, flow->arena, &simulated->shown);
+}
+
+static void message_print(const void *arg, struct text *body)
+{
+	const struct simulated_message *simulated = arg;
+
+	transaction_simulated_print(&simulated->shown, body);
+}
+
+static void message_call(struct call *call, struct simulated_message *simulated,
+			 enum db_result (*run)(const struct flow *, void *,
+					       enum error_code *))
+{
+	simulated->run = run;
+	call_effect(call, message_run, message_print, simulated);
+}
+
+static struct payment_target target(const struct call *call)
+{
+	const struct amount_input *input = call->body;
+
+	return (struct payment_target){
+		.wallet_id = call->login->wallet_id,
+		.transaction = input->transaction_id,
+	};
+}
+
+void simulate_increment(struct call *call)
+{
+	const struct amount_input *input = call->body;
+	struct simulated_message simulated = {
+		.message = {.target = target(call), .amount = input->amount},
+	};
+
+	message_call(call, &simulated, payment_increment_run);
+}
+
+void simulate_advice(struct call *call)
+{
+	const struct amount_input *input = call->body;
+	struct simulated_message simulated = {
+		.message.advice = {.target = target(call),
+				   .amount = input->amount},
+	};
+
+	message_call(call, &simulated, payment_advice_run);
+}
+
+void simulate_clearing(struct call *call)
+{
+	const struct amount_input *input = call->body;
+	struct simulated_message simulated = {
+		.message.clearing =
+			{
+				.target = target(call),
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+				.final = input->final,
+				.merchant_amount =
+					input->merchant_amount_given
+						? &input->merchant_amount
+						: NULL,
+				.merchant_currency = input->merchant_currency,
+			},
+	};
+
+	message_call(call, &simulated, payment_clear_run);
+}
+
+void simulate_reversal(struct call *call)
+{
+	const struct amount_input *input = call->body;
+	struct simulated_message simulated = {
+		.message.reversal =
+			{
+				.target = target(call),
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+			},
+	};
+
+	message_call(call, &simulated, payment_reverse_run);
+}
+
+void simulate_force_post(struct call *call)
+{
+	const struct posting_input *input = call->body;
+	struct simulated_message simulated = {
+		.message.force_post =
+			{
+				.card = {.wallet_id = call->login->wallet_id,
+					 .public_id = input->card_id},
+				.network_ref = input->network_ref,
+				.amount = input->amount,
+				.merchant = input->merchant,
+			},
+	};
+
+	message_call(call, &simulated, payment_force_post_run);
+}
+
+void simulate_refund(struct call *call)
+{
+	const struct posting_input *input = call->body;
+	struct simulated_message simulated = {
+		.message.refund =
+			{
+				.card = {.wallet_id = call->login->wallet_id,
+					 .public_id = input->card_id},
+				.original = input->transaction_id,
+				.network_ref = input->network_ref,
+				.amount = input->amount,
+				.merchant = input->merchant,
+			},
+	};
+
+	if (input->card_id == NULL && input->transaction_id == NULL) {
+		reply_error(call, ERR_MISSING_PARAMETER, "card_id");
+		return;
+	}
+	if (input->card_id != NULL && input->transaction_id != NULL) {
+		reply_error(call, ERR_INVALID_PARAMETER, "transaction_id");
+		return;
+	}
+	if (input->transaction_id == NULL && !input->merchant_given) {
+		reply_error(call, ERR_MISSING_PARAMETER, "merchant");
+		return;
+	}
+	message_call(call, &simulated, payment_refund_run);
+}
