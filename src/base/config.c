@@ -57,8 +57,12 @@ static const struct key keys[] = {
 	{ROW(db_name, KEY_WORD), .preset = "cardstock",
 	 .sentence = "The database."},
 	{ROW(db_user, KEY_WORD), .preset = "cardstock_api",
-	 .sentence = "The database user of workers and daemons."},
+	 .sentence = "The database user of the workers."},
 	{ROW(db_password_file, KEY_PATH), .preset = "",
+	 .sentence = "File with its password; empty: the socket's own proof."},
+	{ROW(db_keeper_user, KEY_WORD), .preset = "cardstock_keeper",
+	 .sentence = "The database user of cardstock-keeper."},
+	{ROW(db_keeper_password_file, KEY_PATH), .preset = "",
 	 .sentence = "File with its password; empty: the socket's own proof."},
 	{ROW(db_owner_user, KEY_WORD), .preset = "cardstock_owner",
 	 .sentence = "The database user of cardstock-migrate and "
@@ -78,6 +82,11 @@ static const struct key keys[] = {
 	 .choices = log_targets, .sentence = "Where log lines go."},
 	{ROW(log_level, KEY_CHOICE), .preset = "info", .choices = log_levels,
 	 .sentence = "The least important lines that are still logged."},
+	{ROW(keeper_interval_s, KEY_INT), .preset = "1", .min = 1, .max = 3600,
+	 .sentence =
+		 "Seconds that cardstock-keeper rests when nothing is due."},
+	{ROW(keeper_batch, KEY_INT), .preset = "200", .min = 1, .max = 10000,
+	 .sentence = "Most that cardstock-keeper does in one transaction."},
 	{ROW(cors_origins, KEY_TEXT), .preset = "",
 	 .sentence = "Origins that browsers may call from, separated by "
 		     "spaces; empty: CORS is off."},

@@ -25,14 +25,17 @@ struct config {
 	const char *db_name;
 	const char *db_user;
 	const char *db_password_file; /* "" : no password (unix_socket auth) */
-	const char *db_owner_user;    /* cardstock-migrate, cardstock-audit */
+	const char *db_keeper_user;   /* cardstock-keeper */
+	const char *db_keeper_password_file;
+	const char *db_owner_user; /* cardstock-migrate, cardstock-audit */
 	const char *db_owner_password_file;
 	const char *db_tls_ca; /* CA file; empty: no TLS */
 	int64_t db_connect_timeout_s;
 	int64_t db_read_timeout_s;
 	const char *master_key_file;
-	const char *log_target;	  /* stderr or syslog */
-	const char *log_level;	  /* broken unusual client info debug */
+	const char *log_target; /* stderr or syslog */
+	const char *log_level;	/* broken unusual client info debug */
+	int64_t keeper_interval_s, keeper_batch;
 	const char *cors_origins; /* space separated; empty: CORS off */
 	int64_t login_cache_s;	  /* 0-5 */
 	const char *billing_line1, *billing_city, *billing_state, *billing_zip,

@@ -160,3 +160,19 @@ const char *log_text(const char *text)
 	*to = '\0';
 	return buffer;
 }
+
+bool log_level_read(const char *name, enum log_level *level)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_BROKEN] = "broken", [LOG_LEVEL_UNUSUAL] = "unusual",
+		[LOG_LEVEL_CLIENT] = "client", [LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_DEBUG] = "debug",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}

@@ -25,6 +25,8 @@ enum log_level {
 };
 
 void log_open(const char *program, bool to_syslog, enum log_level most);
+/* "broken", "unusual", "client", "info" or "debug". */
+bool log_level_read(const char *name, enum log_level *level);
 /* Put before each line until changed; "" for none. */
 void log_set_request(const char *request_id);
 

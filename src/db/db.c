@@ -134,15 +134,26 @@ static void set_session(const struct db *db, MYSQL *mysql)
 static unsigned int try_connect(struct db *db)
 {
 	const struct config *config = db->config;
-	bool owner = db->role == DB_ROLE_OWNER;
 	bool local = config->db_socket[0] != '\0';
-	const char *user = owner ? config->db_owner_user : config->db_user;
-	const char *file = owner ? config->db_owner_password_file
-				 : config->db_password_file;
+	const char *user = NULL, *file = "";
 	char password[PASSWORD_MAX];
 	MYSQL *mysql, *connected = NULL;
 	unsigned int number = CR_CONNECTION_ERROR;
 
+	switch (db->role) {
+	case DB_ROLE_API:
+		user = config->db_user;
+		file = config->db_password_file;
+		break;
+	case DB_ROLE_KEEPER:
+		user = config->db_keeper_user;
+		file = config->db_keeper_password_file;
+		break;
+	case DB_ROLE_OWNER:
+		user = config->db_owner_user;
+		file = config->db_owner_password_file;
+		break;
+	}
 	mysql = mysql_init(NULL);
 	if (!mysql)
 		return CR_OUT_OF_MEMORY;

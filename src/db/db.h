@@ -66,6 +66,7 @@ struct db_counters {
 /* Which of the configured users connects. */
 enum db_role {
 	DB_ROLE_API,
+	DB_ROLE_KEEPER,
 	DB_ROLE_OWNER
 };
 

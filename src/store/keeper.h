@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_KEEPER_H
+#define STORE_KEEPER_H
+
+#include "../db/db.h"
+
+enum keeper_task {
+	KEEPER_HOLDS,
+	KEEPER_CHALLENGES,
+	KEEPER_DEPOSITS,
+	KEEPER_IDEMPOTENCY,
+	KEEPER_USAGE,
+	KEEPER_TASKS
+};
+const char *keeper_task_name(enum keeper_task task);
+
+/* One batch in a transaction of its own; *done is how many were due. */
+enum db_result keeper_run(struct db *db, struct arena *arena,
+			  enum keeper_task task, int64_t batch, int64_t *done);
+
+#endif
