@@ -232,7 +232,8 @@ BEGIN
          fee_min_cents, confirmations
     INTO v_network, v_address_network, v_decimals, v_rate, v_basis_points,
          v_fee_min, v_confirmations
-    FROM currencies WHERE code = p_currency AND enabled;
+    FROM currencies
+   WHERE code = p_currency AND BINARY code = p_currency AND enabled;
   -- 38 digits is what a deposit's row holds.
   IF v_rate IS NOT NULL AND p_amount_units REGEXP '^[0-9]{1,38}$' THEN
     SET v_units = CAST(p_amount_units AS DECIMAL(65,0));

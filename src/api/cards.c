@@ -33,8 +33,8 @@ static const struct card_create create_defaults = {
 
 #define CREATE(...) IN(struct card_create, __VA_ARGS__)
 static const struct spec_field create_fields[] = {
-	CREATE("bin_id", SPEC_TEXT, bin_id, .required = true, .min = 1,
-	       .max = 16, .doc = "A BIN of GET /v1/bins."),
+	CREATE("bin_id", SPEC_TEXT, bin_id, .required = true, .ascii = true,
+	       .min = 1, .max = 16, .doc = "A BIN of GET /v1/bins."),
 	CREATE("amount", SPEC_MONEY, amount, .required = true, .min = 100,
 	       .max = 500000, .too_small = ERR_AMOUNT_TOO_SMALL,
 	       .too_large = ERR_AMOUNT_TOO_LARGE,
@@ -133,7 +133,7 @@ static const struct cards_query query_defaults = {
 #define QUERY(...) IN(struct cards_query, __VA_ARGS__)
 static const struct spec_field query_fields[] = {
 	QUERY("status", SPEC_ENUM, status, .values = card_status_names),
-	QUERY("bin_id", SPEC_TEXT, bin_id, .min = 1, .max = 16),
+	QUERY("bin_id", SPEC_TEXT, bin_id, .ascii = true, .min = 1, .max = 16),
 	QUERY("label", SPEC_TEXT, label, .min = 1, .max = 64,
 	      .doc = "Part of the label, in any case."),
 	QUERY("sort", SPEC_ENUM, sort, .values = sort_names),

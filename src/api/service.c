@@ -210,6 +210,18 @@ static bool call_read(struct call *call)
 	return true;
 }
 
+/* Ids are ASCII; another argument names nothing that is there, and the
+ * database could not compare it. */
+static bool args_plain(const struct call *call)
+{
+	for (size_t i = 0; i < ROUTE_ARGS; i++)
+		for (const char *c = call->args[i]; c != NULL && *c != '\0';
+		     c++)
+			if ((unsigned char)*c > 0x7e)
+				return false;
+	return true;
+}
+
 static void call_route(struct call *call, enum route_match match,
 		       const char *allow)
 {
@@ -234,7 +246,11 @@ static void call_route(struct call *call, enum route_match match,
 		reply_error(call, ERR_TEST_MODE_ONLY, NULL);
 		return;
 	}
-	if (call_read(call))
+	if (!call_read(call))
+		return;
+	if (!args_plain(call))
+		reply_error(call, ERR_NOT_FOUND, NULL);
+	else
 		call->route->handle(call);
 }
 

@@ -19,7 +19,8 @@ static const struct simulate_deposit_input deposit_defaults = {
 
 #define DEPOSIT(...) IN(struct simulate_deposit_input, __VA_ARGS__)
 static const struct spec_field deposit_fields[] = {
-	DEPOSIT("currency", SPEC_TEXT, currency, .min = 1, .max = 16,
+	DEPOSIT("currency", SPEC_TEXT, currency, .ascii = true, .min = 1,
+		.max = 16,
 		.doc = "Of a new deposit: btc, eth, sol, usdt, usdt-sol, xmr."),
 	DEPOSIT("amount_usd", SPEC_MONEY, amount_usd, .min = 1,
 		.max = 100000000, .too_small = ERR_AMOUNT_TOO_SMALL,
@@ -33,8 +34,8 @@ static const struct spec_field deposit_fields[] = {
 	DEPOSIT("confirm", SPEC_BOOL, confirm,
 		.given = offsetof(struct simulate_deposit_input, confirm_given),
 		.doc = "False leaves the deposit pending."),
-	DEPOSIT("deposit_id", SPEC_TEXT, deposit_id, .min = 1, .max = 32,
-		.doc = "A deposit to confirm or expire instead."),
+	DEPOSIT("deposit_id", SPEC_TEXT, deposit_id, .ascii = true, .min = 1,
+		.max = 32, .doc = "A deposit to confirm or expire instead."),
 	DEPOSIT("expire", SPEC_BOOL, expire,
 		.doc = "With deposit_id: true lets it expire."),
 };
@@ -141,9 +142,14 @@ static void deposit_bring(struct call *call,
 							   : NULL);
 		return;
 	}
-	if (call_effect(call, deposit_simulate_run, deposit_print, &command) ==
-	    ERR_INVALID_PARAMETER)
-		reply_error(call, ERR_INVALID_PARAMETER, "currency");
+	error = call_effect(call, deposit_simulate_run, deposit_print,
+			    &command);
+	if (error == ERR_INVALID_PARAMETER)
+		reply_error(call, error, "currency");
+	if (error == ERR_AMOUNT_TOO_SMALL || error == ERR_AMOUNT_TOO_LARGE)
+		reply_error(call, error,
+			    input->amount_usd_given ? "amount_usd"
+						    : "amount_crypto");
 }
 
 void simulate_deposits(struct call *call)

@@ -13,8 +13,8 @@ struct addresses_query {
 };
 
 static const struct spec_field address_query_fields[] = {
-	IN(struct addresses_query, "currency", SPEC_TEXT, currency, .min = 1,
-	   .max = 16, .doc = CURRENCY_DOC),
+	IN(struct addresses_query, "currency", SPEC_TEXT, currency,
+	   .ascii = true, .min = 1, .max = 16, .doc = CURRENCY_DOC),
 };
 static const struct spec address_query_spec =
 	SPEC("DepositAddressQuery", address_query_fields);
@@ -36,8 +36,8 @@ static const struct deposits_query deposits_defaults = {
 #define QUERY(...) IN(struct deposits_query, __VA_ARGS__)
 static const struct spec_field deposits_query_fields[] = {
 	QUERY("status", SPEC_ENUM, status, .values = deposit_statuses),
-	QUERY("currency", SPEC_TEXT, currency, .min = 1, .max = 16,
-	      .doc = CURRENCY_DOC),
+	QUERY("currency", SPEC_TEXT, currency, .ascii = true, .min = 1,
+	      .max = 16, .doc = CURRENCY_DOC),
 	QUERY("from", SPEC_TIME, from, .doc = "Made at or after."),
 	QUERY("to", SPEC_TIME, to, .doc = "Made before."),
 	PAGE_FIELDS(struct deposits_query, page),

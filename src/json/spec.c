@@ -108,6 +108,14 @@ static bool check_count(struct reader *reader, const struct spec_field *field,
 	return true;
 }
 
+static bool is_ascii(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text > 0x7e)
+			return false;
+	return true;
+}
+
 static bool read_text(struct reader *reader, const struct spec_field *field,
 		      const char *path, const struct input *input,
 		      const char **out)
@@ -117,6 +125,8 @@ static bool read_text(struct reader *reader, const struct spec_field *field,
 	if (has_control(input->text))
 		return refuse(reader, INVALID, path,
 			      "must not contain control characters");
+	if (field->ascii && !is_ascii(input->text))
+		return refuse(reader, INVALID, path, "must be ASCII");
 	if (!check_count(reader, field, path, (int64_t)utf8_length(input->text),
 			 "be", "character"))
 		return false;
@@ -652,8 +662,10 @@ static void print_kind(struct text *out, const struct spec_field *field)
 	case SPEC_TEXT:
 		print_type(out, "string", field);
 		print_bounds(out, field, "minLength", "maxLength");
-		text_add(out, ",\"pattern\":"
-			      "\"^[^\\\\u0000-\\\\u001F\\\\u007F]*$\"");
+		text_add(out, field->ascii ? ",\"pattern\":\"^[ -~]*$\""
+					   : ",\"pattern\":"
+					     "\"^[^\\\\u0000-\\\\u001F"
+					     "\\\\u007F]*$\"");
 		break;
 	case SPEC_DIGITS:
 		print_type(out, "string", field);

@@ -42,6 +42,7 @@ struct spec_field {
 	const char *name;
 	enum spec_kind kind;
 	bool required;
+	bool ascii;	  /* SPEC_TEXT: an id or code, ASCII only */
 	bool nullable;	  /* JSON null is taken and reads as the zero value */
 	int64_t min, max; /* both 0: unbounded */
 	enum error_code too_small, too_large; /* instead of invalid_parameter */
