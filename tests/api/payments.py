@@ -99,7 +99,8 @@ class Answer:
 
 
 class Sandbox:
-    """POST /v1/simulate/…; a message's reference is its idempotency key."""
+    """POST /v1/simulate/…; a later message's reference is its idempotency
+    key."""
 
     name = "sandbox"
 
@@ -127,9 +128,11 @@ class Sandbox:
         return self.say(kind, body, ref)
 
     def force_post(self, card, amount, merchant=None, ref=None):
-        return self.say("force_post", {
-            "card_id": card["id"], "amount": float(amount),
-            "merchant": merchant or shop()}, ref)
+        body = {"card_id": card["id"], "amount": float(amount),
+                "merchant": merchant or shop()}
+        if ref is not None:
+            body["network_ref"] = ref
+        return self.say("force_post", body)
 
     def refund(self, amount, card=None, original=None, merchant=None,
                ref=None):
@@ -139,7 +142,9 @@ class Sandbox:
         else:
             body["card_id"] = card["id"]
             body["merchant"] = merchant or shop()
-        return self.say("refund", body, ref)
+        if ref is not None:
+            body["network_ref"] = ref
+        return self.say("refund", body)
 
     def challenge(self, card, amount, merchant):
         return self.api.post("/simulate/3ds", {
@@ -204,7 +209,7 @@ class Processor:
     def challenge(self, card, amount, merchant):
         return self.network.post("/3ds/challenges", {
             "pan": card["pan"], "amount": float(amount),
-            "merchant": {"name": merchant}})
+            "merchant": merchant})
 
     def verify(self, challenge_id, otp):
         return self.network.post(f"/3ds/challenges/{challenge_id}/verify",
