@@ -167,7 +167,7 @@ static void message_print(const void *arg, struct text *body)
 		.authorization_code = message->row.authorization_code,
 		.decline_reason = message->decline_reason,
 		.decline_reasons = message->decline_reasons,
-		.balance = message->row.balance_after,
+		.balance = message->balance,
 	};
 
 	emit_object(body, &network_answer_object, &answer);

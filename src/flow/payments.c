@@ -180,13 +180,33 @@ static void authorize_conclude(const struct flow *flow,
 	};
 }
 
+/* The event that answered a message before. */
+static enum db_result event_recall(const struct flow *flow,
+				   int64_t transaction_id, int64_t number,
+				   struct transaction_event *event)
+{
+	struct transaction_event *events;
+	enum db_result result;
+	size_t count;
+
+	result = transaction_events(flow->db, flow->arena, transaction_id,
+				    &events, &count);
+	if (result != DB_OK)
+		return result;
+	for (size_t i = 0; i < count; i++)
+		if (events[i].number == number) {
+			*event = events[i];
+			return DB_OK;
+		}
+	return DB_BROKEN;
+}
+
 /* A reference that has been decided: the first answer again. */
 static enum db_result authorize_recall(const struct flow *flow,
 				       struct payment_authorize *authorize)
 {
 	const char *public_id = authorize->facts.transaction_public_id;
-	struct transaction_event *events;
-	size_t count;
+	struct transaction_event event;
 	enum db_result result;
 
 	authorize->replayed = true;
@@ -199,15 +219,15 @@ static enum db_result authorize_recall(const struct flow *flow,
 	result = transaction_find(flow->db, flow->arena, public_id,
 				  &authorize->row);
 	if (result == DB_OK)
-		result = transaction_events(flow->db, flow->arena,
-					    authorize->row.id, &events, &count);
-	if (result != DB_OK || count == 0)
-		return result == DB_OK ? DB_BROKEN : result;
-	authorize->approved = events[0].approved;
+		result = event_recall(flow, authorize->row.id,
+				      authorize->facts.event_number, &event);
+	if (result != DB_OK)
+		return result;
+	authorize->approved = event.approved;
 	authorize->approved_amount =
-		events[0].approved ? events[0].amount : MONEY_USD(0);
-	authorize->balance = events[0].balance_after;
-	authorize->response_code = events[0].response_code;
+		event.approved ? event.amount : MONEY_USD(0);
+	authorize->balance = event.balance_after;
+	authorize->response_code = event.response_code;
 	authorize->transaction_id = public_id;
 	authorize->authorization_code = authorize->row.authorization_code;
 	authorize->decline_reason = authorize->row.decline_reason;
@@ -349,27 +369,24 @@ static enum db_result increment_decide(const struct flow *flow,
 	return increment_post(flow->db, &post);
 }
 
-/* The answer that an increment's message_ref got before. */
-static enum db_result increment_recall(const struct flow *flow,
-				       struct payment_message *message)
+/* The first answer to a message that came before. */
+static enum db_result message_recall(const struct flow *flow,
+				     struct payment_message *message,
+				     int64_t number)
 {
-	struct transaction_event *events;
+	struct transaction_event event;
 	enum db_result result;
-	size_t count;
 
-	result = transaction_events(flow->db, flow->arena, message->row.id,
-				    &events, &count);
+	result = event_recall(flow, message->row.id, number, &event);
 	if (result != DB_OK)
 		return result;
-	message->approved = true;
-	message->response_code = "00";
-	message->decline_reasons = "[]";
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(events[i].type, "increment") == 0 &&
-		    money_compare(events[i].amount, message->amount) == 0) {
-			message->approved = events[i].approved;
-			message->response_code = events[i].response_code;
-		}
+	message->approved = event.approved;
+	message->response_code = event.response_code;
+	message->decline_reason = event.decline_reason;
+	message->decline_reasons =
+		event.decline_reasons == NULL ? "[]" : event.decline_reasons;
+	message->moved = event.amount;
+	message->balance = event.balance_after;
 	return DB_OK;
 }
 
@@ -397,23 +414,31 @@ enum db_result payment_increment_run(const struct flow *flow, void *arg,
 	}
 	result = transaction_find(flow->db, flow->arena,
 				  row.transaction_public_id, &message->row);
+	message->balance = message->row.balance_after;
 	if (result == DB_OK && replayed)
-		result = increment_recall(flow, message);
+		result = message_recall(flow, message, row.event_number);
 	return result;
 }
 
-/* What the routines that decide nothing have in common. */
-static enum db_result message_conclude(struct payment_message *message,
+/* What the routines that decide nothing have in common. asked is what the
+ * message was for. */
+static enum db_result message_conclude(const struct flow *flow,
+				       struct payment_message *message,
 				       enum db_result result,
+				       const struct money *asked,
 				       enum error_code *refusal)
 {
 	*refusal = ERR_NONE;
 	if (result != DB_OK)
 		return result;
+	if (message->row.event_number != 0)
+		return message_recall(flow, message, message->row.event_number);
 	*refusal = error_of_outcome(message->row.outcome);
 	message->approved = *refusal == ERR_NONE;
 	message->response_code = "00";
 	message->decline_reasons = "[]";
+	message->balance = message->row.balance_after;
+	message->moved = *asked;
 	return DB_OK;
 }
 
@@ -422,12 +447,11 @@ enum db_result payment_advice_run(const struct flow *flow, void *arg,
 {
 	struct payment_message *message = arg;
 
-	message->moved = message->advice.amount;
-	return message_conclude(message,
+	return message_conclude(flow, message,
 				transaction_advice(flow->db, flow->arena,
 						   &message->advice,
 						   &message->row),
-				refusal);
+				&message->advice.amount, refusal);
 }
 
 enum db_result payment_clear_run(const struct flow *flow, void *arg,
@@ -436,15 +460,13 @@ enum db_result payment_clear_run(const struct flow *flow, void *arg,
 	struct payment_message *message = arg;
 	enum db_result result;
 
-	result = message_conclude(message,
-				  transaction_clear(flow->db, flow->arena,
-						    &message->clearing,
-						    &message->row),
-				  refusal);
-	message->moved = message->clearing.amount != NULL
-				 ? *message->clearing.amount
-				 : message->row.cleared;
-	return result;
+	result = transaction_clear(flow->db, flow->arena, &message->clearing,
+				   &message->row);
+	return message_conclude(flow, message, result,
+				message->clearing.amount != NULL
+					? message->clearing.amount
+					: &message->row.cleared,
+				refusal);
 }
 
 enum db_result payment_reverse_run(const struct flow *flow, void *arg,
@@ -453,15 +475,13 @@ enum db_result payment_reverse_run(const struct flow *flow, void *arg,
 	struct payment_message *message = arg;
 	enum db_result result;
 
-	result = message_conclude(message,
-				  transaction_reverse(flow->db, flow->arena,
-						      &message->reversal,
-						      &message->row),
-				  refusal);
-	message->moved = message->reversal.amount != NULL
-				 ? *message->reversal.amount
-				 : message->row.reversed;
-	return result;
+	result = transaction_reverse(flow->db, flow->arena, &message->reversal,
+				     &message->row);
+	return message_conclude(flow, message, result,
+				message->reversal.amount != NULL
+					? message->reversal.amount
+					: &message->row.reversed,
+				refusal);
 }
 
 static const char *transaction_id_make(const struct flow *flow)
@@ -478,11 +498,10 @@ enum db_result payment_force_post_run(const struct flow *flow, void *arg,
 	struct payment_message *message = arg;
 
 	message->force_post.public_id = transaction_id_make(flow);
-	message->moved = message->force_post.amount;
-	return message_conclude(message,
+	return message_conclude(flow, message,
 				force_post(flow->db, flow->arena,
 					   &message->force_post, &message->row),
-				refusal);
+				&message->force_post.amount, refusal);
 }
 
 enum db_result payment_refund_run(const struct flow *flow, void *arg,
@@ -491,9 +510,8 @@ enum db_result payment_refund_run(const struct flow *flow, void *arg,
 	struct payment_message *message = arg;
 
 	message->refund.public_id = transaction_id_make(flow);
-	message->moved = message->refund.amount;
 	return message_conclude(
-		message,
+		flow, message,
 		refund(flow->db, flow->arena, &message->refund, &message->row),
-		refusal);
+		&message->refund.amount, refusal);
 }

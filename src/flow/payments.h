@@ -60,7 +60,8 @@ struct payment_message {
 	/* Outputs. */
 	bool approved;
 	const char *response_code, *decline_reason, *decline_reasons;
-	struct money moved; /* what this message was for */
+	struct money moved;   /* what this message was for */
+	struct money balance; /* of the source, after it */
 	struct transaction_row row;
 };
 enum db_result payment_increment_run(const struct flow *flow, void *arg,

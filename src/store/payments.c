@@ -21,12 +21,16 @@
 		FACTS(DB_TEXT, category), FACTS(DB_BOOL, country_blocked),     \
 		FACTS(DB_TEXT, transaction_public_id)
 
-static const struct db_field facts_columns[] = {FACTS_FIELDS};
+static const struct db_field facts_columns[] = {
+	FACTS_FIELDS,
+	FACTS(DB_INT, event_number),
+};
 static const struct db_field increment_columns[] = {
 	FACTS_FIELDS,
 	FACTS(DB_INT, transaction_id),
 	FACTS(DB_MONEY, hold),
 	FACTS(DB_TEXT, transaction_status),
+	FACTS(DB_INT, event_number),
 };
 
 #define KEY(type, member)                                                      \
@@ -177,6 +181,7 @@ static const struct db_field transaction_columns[] = {TRANSACTION_FIELDS};
 static const struct db_field answer_columns[] = {
 	ROW(DB_TEXT, outcome),
 	TRANSACTION_FIELDS,
+	ROW(DB_INT, event_number),
 };
 
 #define EVENT(type, member)                                                    \
@@ -184,10 +189,11 @@ static const struct db_field answer_columns[] = {
 		type, offsetof(struct transaction_event, member)               \
 	}
 static const struct db_field event_columns[] = {
-	EVENT(DB_INT, number),	       EVENT(DB_TEXT, type),
-	EVENT(DB_MONEY, amount),       EVENT(DB_BOOL, approved),
-	EVENT(DB_TEXT, response_code), EVENT(DB_MONEY, balance_after),
-	EVENT(DB_TIME, created_at),
+	EVENT(DB_INT, number),		 EVENT(DB_TEXT, type),
+	EVENT(DB_MONEY, amount),	 EVENT(DB_BOOL, approved),
+	EVENT(DB_TEXT, response_code),	 EVENT(DB_MONEY, balance_after),
+	EVENT(DB_TIME, created_at),	 EVENT(DB_TEXT, decline_reason),
+	EVENT(DB_TEXT, decline_reasons),
 };
 
 const struct statement authorization_open_statement = {
@@ -283,7 +289,8 @@ static const struct statement statement_find = {
 static const struct statement statement_events = {
 	.name = "transaction_events",
 	.sql = "SELECT number, type, amount_cents, approved, response_code, "
-	       "balance_after_cents, created_at FROM transaction_event_rows "
+	       "balance_after_cents, created_at, decline_reason, "
+	       "decline_reasons FROM transaction_event_rows "
 	       "WHERE transaction_id = ? ORDER BY number",
 	DB_PARAMS(events_params),
 	DB_COLUMNS(event_columns, struct transaction_event),

@@ -46,6 +46,7 @@ struct authorization_facts {
 	const char *category;
 	bool country_blocked;
 	const char *transaction_public_id; /* replay */
+	int64_t event_number;		   /* replay: the event it made */
 	/* Of an increment. */
 	int64_t transaction_id;
 	struct money hold;
@@ -97,6 +98,8 @@ struct transaction_row {
 		*decline_reason, *decline_reasons, *three_ds,
 		*original_public_id;
 	int64_t hold_expires_at, created_at, updated_at;
+	int64_t event_number; /* of a routine: the event the message made when
+				 it came before; 0: it did not */
 };
 
 struct transaction_event {
@@ -107,6 +110,7 @@ struct transaction_event {
 	const char *response_code;
 	struct money balance_after;
 	int64_t created_at;
+	const char *decline_reason, *decline_reasons;
 };
 
 struct clearing {
