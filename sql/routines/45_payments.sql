@@ -118,17 +118,22 @@ CREATE OR REPLACE PROCEDURE payment_post(
   OUT p_journal_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
+  DECLARE v_wallet, v_account BIGINT UNSIGNED;
+
   CALL ledger_post(p_kind, NULL, p_debit, p_credit, p_cents, p_guarded,
                    p_journal_id);
   IF p_journal_id IS NULL THEN
     SIGNAL SQLSTATE '45000'
       SET MESSAGE_TEXT = 'payment_post: less than was decided on';
   END IF;
-  UPDATE wallets
-     SET total_spent_cents = total_spent_cents
-                             + IF(ledger_account_id = p_debit, p_cents,
-                                  -p_cents)
-   WHERE ledger_account_id IN (p_debit, p_credit);
+  SELECT wallet_id, id INTO v_wallet, v_account FROM ledger_accounts
+   WHERE id IN (p_debit, p_credit) AND kind = 'wallet';
+  IF v_wallet IS NOT NULL THEN
+    UPDATE wallets
+       SET total_spent_cents = total_spent_cents
+                               + IF(v_account = p_debit, p_cents, -p_cents)
+     WHERE id = v_wallet;
+  END IF;
 END//
 
 -- Numbers an event of the transaction's card and writes it with the
@@ -799,9 +804,12 @@ BEGIN
     CALL ledger_leg(p_journal_id, p_back, p_rest);
     CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
     CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
-    UPDATE wallets
-       SET total_spent_cents = total_spent_cents + p_beyond - p_rest
-     WHERE ledger_account_id = IF(p_beyond > 0, p_source, p_back);
+    IF (SELECT kind FROM ledger_accounts
+         WHERE id = IF(p_beyond > 0, p_source, p_back)) = 'wallet' THEN
+      UPDATE wallets
+         SET total_spent_cents = total_spent_cents + p_beyond - p_rest
+       WHERE id = p_wallet_id;
+    END IF;
   END IF;
 END//
 

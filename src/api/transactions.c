@@ -67,6 +67,7 @@ static const struct emit_field event_fields[] = {
 	EVENT("approved", EMIT_BOOL, approved),
 	EVENT("response_code", EMIT_TEXT, response_code, .nullable = true,
 	      .doc = "ISO 8583 field 39."),
+	EVENT("decline_reason", EMIT_TEXT, decline_reason, .nullable = true),
 	EVENT("balance_after", EMIT_MONEY, balance_after),
 	EVENT("created_at", EMIT_TIME, created_at),
 };
