@@ -19,14 +19,15 @@ RETURNS VARCHAR(40) CHARACTER SET ascii COLLATE ascii_bin NO SQL
 RETURN LEFT(REPLACE(REPLACE(TO_BASE64(RANDOM_BYTES(57)), '+', ''), '/', ''),
             p_length)//
 
--- The row of the operator's account that a wallet's movements use.
+-- The row of the operator's account that a wallet's movements use. For SELECT:
+-- in a SET, an IF or a CALL it would lock that row, shared.
 CREATE OR REPLACE FUNCTION operator_account(
   p_kind VARCHAR(20) CHARACTER SET ascii, p_wallet_id BIGINT UNSIGNED)
 RETURNS BIGINT UNSIGNED READS SQL DATA
 RETURN (SELECT l.id FROM wallets AS w
           JOIN ledger_accounts AS l
-            ON l.owner_key = CONCAT(p_kind, ':', w.mode, ':s',
-                                    p_wallet_id MOD 16)
+            ON l.owner_key = CONVERT(CONCAT(p_kind, ':', w.mode, ':s',
+                                            p_wallet_id MOD 16) USING ascii)
          WHERE w.id = p_wallet_id)//
 
 -- Moves cents from p_debit to p_credit. Guarded: only where p_debit holds as

@@ -7,6 +7,9 @@
 -- its money moves: cards that draw on it, and terminated ones), the card, the
 -- transaction, the ledger accounts. Whoever holds the card's row alone moves
 -- its money, its holds and its transactions.
+--
+-- What is read is read by SELECT: a SET, an IF or a CALL that reads a table
+-- locks the rows that it reads, shared, and two that then change them deadlock.
 
 DELIMITER //
 
@@ -31,6 +34,19 @@ RETURNS INT READS SQL DATA
 RETURN COALESCE((SELECT days FROM hold_windows
                   WHERE mcc_first <= CAST(p_mcc AS UNSIGNED)
                   ORDER BY mcc_first DESC LIMIT 1), 7)//
+
+-- The row of the network's account that a card's clearings use: by the card,
+-- so that one wallet's cards do not queue for one row. For SELECT, as
+-- operator_account.
+CREATE OR REPLACE FUNCTION network_account(p_card_id BIGINT UNSIGNED)
+RETURNS BIGINT UNSIGNED READS SQL DATA
+RETURN (SELECT l.id
+          FROM cards AS c
+          JOIN wallets AS w ON w.id = c.wallet_id
+          JOIN ledger_accounts AS l
+            ON l.owner_key = CONVERT(CONCAT('network_settlement:', w.mode,
+                                            ':s', c.id MOD 16) USING ascii)
+         WHERE c.id = p_card_id)//
 
 -- What is used after this moment counts at p_now. The year is the calendar's;
 -- the others trail, the month from the same day of the last one.
@@ -235,18 +251,21 @@ IF p_network_ref IS NOT NULL THEN
 END IF//
 
 -- The card of an id or of a number's hash, in the wallet or anywhere.
-CREATE OR REPLACE FUNCTION payment_card(
-  p_scope BIGINT UNSIGNED,
-  p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
-  p_pan_hash BINARY(32))
-RETURNS BIGINT UNSIGNED READS SQL DATA
+CREATE OR REPLACE PROCEDURE payment_card(
+  IN p_scope BIGINT UNSIGNED,
+  IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_pan_hash BINARY(32), OUT p_card_id BIGINT UNSIGNED)
+READS SQL DATA
 BEGIN
+  SET p_card_id = NULL;
   IF p_card_public_id IS NOT NULL THEN
-    RETURN (SELECT id FROM cards WHERE public_id = p_card_public_id
-               AND (p_scope = 0 OR wallet_id = p_scope));
+    SELECT id INTO p_card_id FROM cards
+     WHERE public_id = p_card_public_id
+       AND (p_scope = 0 OR wallet_id = p_scope);
+  ELSE
+    SELECT id INTO p_card_id FROM cards
+     WHERE pan_hash = p_pan_hash AND (p_scope = 0 OR wallet_id = p_scope);
   END IF;
-  RETURN (SELECT id FROM cards WHERE pan_hash = p_pan_hash
-             AND (p_scope = 0 OR wallet_id = p_scope));
 END//
 
 -- What the card used in the window of its limit, and in the month of its BIN's.
@@ -258,16 +277,17 @@ BEGIN
   DECLARE v_window VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_ever BIGINT;
 
-  SELECT limit_window, used_cents INTO v_window, v_ever
+  SELECT limit_window, used_cents,
+         card_usage_since(id, limit_window_start('monthly', p_now))
+    INTO v_window, v_ever, p_month_used
     FROM cards WHERE id = p_card_id;
-  SET p_month_used = card_usage_since(p_card_id,
-                                      limit_window_start('monthly', p_now));
-  SET p_limit_used = CASE v_window
-    WHEN 'transaction' THEN 0
-    WHEN 'monthly' THEN p_month_used
-    WHEN 'forever' THEN v_ever
-    ELSE card_usage_since(p_card_id, limit_window_start(v_window, p_now))
-    END;
+  IF v_window IN ('daily', 'weekly', 'yearly') THEN
+    SELECT card_usage_since(p_card_id, limit_window_start(v_window, p_now))
+      INTO p_limit_used;
+  ELSE
+    SET p_limit_used = CASE v_window WHEN 'monthly' THEN p_month_used
+                                     WHEN 'forever' THEN v_ever ELSE 0 END;
+  END IF;
 END//
 
 -- All that does not depend on the request.
@@ -313,7 +333,7 @@ BEGIN
   IF v_answered THEN
     SELECT card_id INTO v_card FROM transactions WHERE id = v_transaction;
   ELSE
-    SET v_card = payment_card(v_scope, p_card_public_id, p_pan_hash);
+    CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_card);
     IF v_card IS NOT NULL THEN
       CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
       CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
@@ -361,10 +381,12 @@ BEGIN
   DECLARE v_wallet, v_card BIGINT UNSIGNED;
   DECLARE v_type VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_at DATETIME;
+  DECLARE v_days INT;
   DECLARE v_use BIGINT DEFAULT p_authorized - p_reversed - p_expired;
 
-  SELECT wallet_id, card_id, type, created_at
-    INTO v_wallet, v_card, v_type, v_at FROM transactions WHERE id = p_id;
+  SELECT wallet_id, card_id, type, created_at, hold_days(merchant_mcc)
+    INTO v_wallet, v_card, v_type, v_at, v_days
+    FROM transactions WHERE id = p_id;
   -- Left to right: what follows a figure sees it changed.
   UPDATE transactions
      SET authorized_cents = authorized_cents + p_authorized,
@@ -380,8 +402,7 @@ BEGIN
            WHEN expired_cents > 0 THEN 'expired'
            ELSE 'voided' END,
          hold_expires_at = IF(status <> 'pending', NULL,
-           COALESCE(hold_expires_at,
-                    p_now + INTERVAL hold_days(merchant_mcc) DAY)),
+           COALESCE(hold_expires_at, p_now + INTERVAL v_days DAY)),
          balance_after_cents = p_balance,
          event_count = event_count + p_events, updated_at = p_now
    WHERE id = p_id;
@@ -455,15 +476,16 @@ BEGIN
     BIGINT UNSIGNED;
   DECLARE v_balance BIGINT;
   DECLARE v_cents BIGINT DEFAULT IF(p_approved, p_approved_cents, 0);
+  DECLARE v_days INT;
   DECLARE v_now DATETIME;
 
   IF COALESCE(p_card_id, 0) <> 0 THEN
     SELECT c.wallet_id, l.id,
            IF(c.funding = 'wallet' OR c.status = 'terminated',
               w.ledger_account_id, l.id),
-           c.hold_account_id, l.balance_cents,
+           c.hold_account_id, l.balance_cents, hold_days(p_mcc),
            UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
-      INTO v_wallet, v_source, v_back, v_hold, v_balance, v_now
+      INTO v_wallet, v_source, v_back, v_hold, v_balance, v_days, v_now
       FROM cards AS c
       JOIN wallets AS w ON w.id = c.wallet_id
       JOIN ledger_accounts AS l
@@ -493,8 +515,7 @@ BEGIN
        p_merchant_currency, p_response_code,
        IF(p_approved, p_authorization_code, NULL), p_decline_reason,
        COALESCE(p_decline_reasons, '[]'), p_three_ds,
-       IF(v_cents > 0, v_now + INTERVAL hold_days(p_mcc) DAY, NULL), v_now,
-       v_now);
+       IF(v_cents > 0, v_now + INTERVAL v_days DAY, NULL), v_now, v_now);
     SET v_id = LAST_INSERT_ID();
     INSERT INTO transaction_events
       (transaction_id, number, type, amount_cents, hold_cents, approved,
@@ -613,16 +634,6 @@ SELECT p_outcome AS outcome, t.id, t.public_id, t.wallet_id, t.card_id,
   LEFT JOIN transaction_rows AS t
     ON t.id = IF(p_outcome IN ('ok', 'replay'), p_transaction_id, NULL)//
 
--- The event that a message made when it came before; NULL: it did not.
-CREATE OR REPLACE FUNCTION message_event(
-  p_transaction_id BIGINT UNSIGNED,
-  p_type VARCHAR(16) CHARACTER SET ascii,
-  p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin)
-RETURNS INT UNSIGNED READS SQL DATA
-RETURN (SELECT number FROM transaction_events
-         WHERE transaction_id = p_transaction_id AND type = p_type
-           AND message_ref = p_message_ref)//
-
 -- As authorization_read, for what is to be added to a hold.
 CREATE OR REPLACE PROCEDURE increment_read(
   IN p_wallet_id BIGINT UNSIGNED,
@@ -642,7 +653,9 @@ BEGIN
                         p_network_ref, v_id, v_card, v_wallet, v_source,
                         v_back, v_hold, v_now);
   SELECT status INTO v_status FROM transactions WHERE id = v_id;
-  SET v_number = message_event(v_id, 'increment', p_message_ref);
+  SELECT number INTO v_number FROM transaction_events
+   WHERE transaction_id = v_id AND type = 'increment'
+     AND message_ref = p_message_ref;
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
     WHEN v_status = 'declined' THEN 'transaction_declined'
@@ -740,11 +753,11 @@ BEGIN
     INTO v_status, v_kind, v_held, v_authorized
     FROM transaction_rows WHERE id = v_id;
   SET v_change = p_amount_cents - v_held;
-  SET v_number = IF(p_message_ref IS NOT NULL,
-    message_event(v_id, 'advice', p_message_ref),
-    (SELECT MAX(number) FROM transaction_events
-      WHERE transaction_id = v_id AND type = 'advice'
-        AND amount_cents = p_amount_cents AND v_change = 0));
+  SELECT MAX(number) INTO v_number FROM transaction_events
+   WHERE transaction_id = v_id AND type = 'advice'
+     AND IF(p_message_ref IS NULL,
+            amount_cents = p_amount_cents AND v_change = 0,
+            message_ref = p_message_ref);
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
     WHEN v_status = 'declined' THEN 'transaction_declined'
@@ -781,14 +794,16 @@ END//
 -- Posts p_held of the hold and p_beyond of the source to the network, and
 -- releases p_rest of the hold.
 CREATE OR REPLACE PROCEDURE clearing_post(
-  IN p_wallet_id BIGINT UNSIGNED, IN p_source BIGINT UNSIGNED,
-  IN p_back BIGINT UNSIGNED, IN p_hold BIGINT UNSIGNED, IN p_held BIGINT,
-  IN p_beyond BIGINT, IN p_rest BIGINT, OUT p_journal_id BIGINT UNSIGNED)
+  IN p_wallet_id BIGINT UNSIGNED, IN p_card_id BIGINT UNSIGNED,
+  IN p_source BIGINT UNSIGNED, IN p_back BIGINT UNSIGNED,
+  IN p_hold BIGINT UNSIGNED, IN p_held BIGINT, IN p_beyond BIGINT,
+  IN p_rest BIGINT, OUT p_journal_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_network BIGINT UNSIGNED
-    DEFAULT operator_account('network_settlement', p_wallet_id);
+  DECLARE v_network BIGINT UNSIGNED;
+  DECLARE v_kind VARCHAR(20) CHARACTER SET ascii;
 
+  SELECT network_account(p_card_id) INTO v_network;
   IF p_beyond = 0 AND p_rest = 0 THEN
     CALL ledger_post('clearing', NULL, p_hold, v_network, p_held, TRUE,
                      p_journal_id);
@@ -804,8 +819,9 @@ BEGIN
     CALL ledger_leg(p_journal_id, p_back, p_rest);
     CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
     CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
-    IF (SELECT kind FROM ledger_accounts
-         WHERE id = IF(p_beyond > 0, p_source, p_back)) = 'wallet' THEN
+    SELECT kind INTO v_kind FROM ledger_accounts
+     WHERE id = IF(p_beyond > 0, p_source, p_back);
+    IF v_kind = 'wallet' THEN
       UPDATE wallets
          SET total_spent_cents = total_spent_cents + p_beyond - p_rest
        WHERE id = p_wallet_id;
@@ -839,11 +855,11 @@ BEGIN
   SELECT status, kind, hold_cents INTO v_status, v_kind, v_open
     FROM transaction_rows WHERE id = v_id;
   SET v_amount = COALESCE(p_amount_cents, NULLIF(v_open, 0));
-  SET v_number = IF(p_message_ref IS NOT NULL,
-    message_event(v_id, 'clearing', p_message_ref),
-    (SELECT MIN(number) FROM transaction_events
-      WHERE transaction_id = v_id AND type = 'clearing' AND final AND p_final
-        AND amount_cents = p_amount_cents));
+  SELECT MIN(number) INTO v_number FROM transaction_events
+   WHERE transaction_id = v_id AND type = 'clearing'
+     AND IF(p_message_ref IS NULL,
+            final AND p_final AND amount_cents = p_amount_cents,
+            message_ref = p_message_ref);
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
     WHEN v_status = 'declined' THEN 'transaction_declined'
@@ -856,7 +872,7 @@ BEGIN
   IF v_outcome = 'ok' THEN
     SET v_held = LEAST(v_open, v_amount);
     SET v_rest = IF(p_final, v_open - v_held, 0);
-    CALL clearing_post(v_wallet, v_source, v_back, v_hold, v_held,
+    CALL clearing_post(v_wallet, v_card, v_source, v_back, v_hold, v_held,
                        v_amount - v_held, v_rest, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -925,12 +941,12 @@ BEGIN
                         v_wallet, v_source, v_back, v_hold, v_now);
   SELECT status, hold_cents INTO v_status, v_open
     FROM transaction_rows WHERE id = v_id;
-  SET v_number = IF(p_message_ref IS NOT NULL,
-    message_event(v_id, 'reversal', p_message_ref),
-    (SELECT MIN(number) FROM transaction_events
-      WHERE transaction_id = v_id AND type = 'reversal'
-        AND IF(p_amount_cents IS NULL, v_open = 0,
-               amount_cents = p_amount_cents)));
+  SELECT MIN(number) INTO v_number FROM transaction_events
+   WHERE transaction_id = v_id AND type = 'reversal'
+     AND CASE WHEN p_message_ref IS NOT NULL
+              THEN message_ref = p_message_ref
+              WHEN p_amount_cents IS NULL THEN v_open = 0
+              ELSE amount_cents = p_amount_cents END;
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
     WHEN v_status = 'declined' THEN 'transaction_declined'
@@ -964,15 +980,16 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
   DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
-  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold, v_journal
-    BIGINT UNSIGNED;
+  DECLARE v_id, v_card, v_wallet, v_source, v_back, v_hold, v_network,
+          v_journal BIGINT UNSIGNED;
+  DECLARE v_category VARCHAR(40) CHARACTER SET ascii;
   DECLARE v_answered BOOLEAN;
   DECLARE v_balance BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
   IF NOT v_answered THEN
-    SET v_card = payment_card(v_scope, p_card_public_id, p_pan_hash);
+    CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_card);
   END IF;
   SET v_outcome = CASE
     WHEN v_id IS NOT NULL THEN 'replay'
@@ -982,9 +999,10 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
-    CALL payment_post('force_post', v_source,
-                      operator_account('network_settlement', v_wallet),
-                      p_amount_cents, FALSE, v_journal);
+    SELECT network_account(v_card), mcc_category(p_mcc)
+      INTO v_network, v_category;
+    CALL payment_post('force_post', v_source, v_network, p_amount_cents,
+                      FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions
@@ -997,7 +1015,7 @@ BEGIN
       (p_public_id, v_wallet, v_card, p_network_ref, 'force_post',
        'settlement', 'settled', p_amount_cents, p_amount_cents,
        p_amount_cents, v_balance, 1, p_merchant_name, p_mcc, p_country,
-       p_city, p_merchant_id, mcc_category(p_mcc), '00', v_now, v_now);
+       p_city, p_merchant_id, v_category, '00', v_now, v_now);
     SET v_id = LAST_INSERT_ID();
     INSERT INTO transaction_events
       (transaction_id, number, type, amount_cents, hold_cents, approved,
@@ -1043,7 +1061,7 @@ BEGIN
   DECLARE v_linked BOOLEAN DEFAULT p_original_transaction IS NOT NULL
                                    OR p_original_network_ref IS NOT NULL;
   DECLARE v_id, v_original, v_card, v_named, v_wallet, v_source, v_back,
-          v_hold, v_journal BIGINT UNSIGNED;
+          v_hold, v_network, v_journal BIGINT UNSIGNED;
   DECLARE v_answered BOOLEAN;
   DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_room, v_balance BIGINT;
@@ -1051,7 +1069,7 @@ BEGIN
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
   IF NOT v_answered THEN
-    SET v_named = payment_card(v_scope, p_card_public_id, p_pan_hash);
+    CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_named);
     SET v_card = v_named;
     IF p_original_transaction IS NOT NULL THEN
       SELECT id INTO v_original FROM transactions
@@ -1083,9 +1101,9 @@ BEGIN
     ELSE 'ok' END;
 
   IF v_outcome = 'ok' THEN
-    CALL payment_post('refund',
-                      operator_account('network_settlement', v_wallet),
-                      v_back, p_amount_cents, FALSE, v_journal);
+    SELECT network_account(v_card) INTO v_network;
+    CALL payment_post('refund', v_network, v_back, p_amount_cents, FALSE,
+                      v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions

@@ -43,12 +43,12 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
   DECLARE v_id BIGINT UNSIGNED;
-  DECLARE v_card BIGINT UNSIGNED DEFAULT
-    payment_card(COALESCE(p_wallet_id, 0), p_card_public_id, p_pan_hash);
-  DECLARE v_wallet BIGINT UNSIGNED;
+  DECLARE v_card, v_wallet BIGINT UNSIGNED;
   DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_now DATETIME;
 
+  CALL payment_card(COALESCE(p_wallet_id, 0), p_card_public_id, p_pan_hash,
+                    v_card);
   SELECT wallet_id, status INTO v_wallet, v_status
     FROM cards WHERE id = v_card FOR UPDATE;
   SET v_outcome = CASE

@@ -69,7 +69,8 @@ CREATE OR REPLACE PROCEDURE deposit_confirm(
   OUT p_outcome VARCHAR(40) CHARACTER SET ascii)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_wallet, v_wallet_account, v_journal BIGINT UNSIGNED;
+  DECLARE v_wallet, v_wallet_account, v_clearing, v_income, v_journal
+    BIGINT UNSIGNED;
   DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_reference VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin;
   DECLARE v_currency VARCHAR(16) CHARACTER SET ascii;
@@ -98,10 +99,12 @@ BEGIN
     SELECT deposit_fee_cents(v_cents, fee_basis_points, fee_min_cents)
       INTO v_fee FROM currencies WHERE code = v_currency;
     IF v_cents > 0 THEN
-      CALL ledger_post_with_fee(
-        'deposit', v_reference, operator_account('crypto_clearing', v_wallet),
-        v_wallet_account, v_cents - v_fee,
-        operator_account('fee_income', v_wallet), v_fee, v_journal);
+      SELECT operator_account('crypto_clearing', v_wallet),
+             operator_account('fee_income', v_wallet)
+        INTO v_clearing, v_income;
+      CALL ledger_post_with_fee('deposit', v_reference, v_clearing,
+                                v_wallet_account, v_cents - v_fee, v_income,
+                                v_fee, v_journal);
     END IF;
     UPDATE wallets
        SET total_deposited_cents = total_deposited_cents + v_cents - v_fee

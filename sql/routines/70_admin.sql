@@ -769,7 +769,8 @@ CREATE OR REPLACE PROCEDURE admin_wallet_adjust(
   IN p_reason VARCHAR(500))
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_wallet, v_wallet_account, v_journal BIGINT UNSIGNED;
+  DECLARE v_wallet, v_wallet_account, v_adjustment, v_journal
+    BIGINT UNSIGNED;
   DECLARE v_balance BIGINT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
 
@@ -786,14 +787,13 @@ BEGIN
   IF p_cents < 0 AND v_balance + p_cents < 0 THEN
     CALL admin_refuse('cents: the wallet holds less than that.');
   END IF;
+  SELECT operator_account('adjustment', v_wallet) INTO v_adjustment;
   IF p_cents > 0 THEN
-    CALL ledger_post('adjustment', NULL,
-                     operator_account('adjustment', v_wallet),
-                     v_wallet_account, p_cents, FALSE, v_journal);
+    CALL ledger_post('adjustment', NULL, v_adjustment, v_wallet_account,
+                     p_cents, FALSE, v_journal);
   ELSE
-    CALL ledger_post('adjustment', NULL, v_wallet_account,
-                     operator_account('adjustment', v_wallet), -p_cents,
-                     TRUE, v_journal);
+    CALL ledger_post('adjustment', NULL, v_wallet_account, v_adjustment,
+                     -p_cents, TRUE, v_journal);
   END IF;
   UPDATE wallets SET total_deposited_cents = total_deposited_cents + p_cents
    WHERE id = v_wallet;
