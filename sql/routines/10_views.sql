@@ -20,23 +20,29 @@ SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
   LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
 
 -- The object of a card's event: the columns of its row, as they are stored.
+-- Over the tables, not over card_rows: each event is made from it.
 CREATE OR REPLACE ALGORITHM = MERGE VIEW card_snapshots AS
-SELECT id, wallet_id, clock_offset_s,
-       JSON_OBJECT('id', id, 'public_id', public_id, 'wallet_id', wallet_id,
-         'number', number, 'bin_id', bin_id, 'network', network,
-         'last4', last4, 'status', status, 'frozen_reason', frozen_reason,
-         'label', label, 'balance_cents', balance_cents,
-         'pending_cents', pending_cents,
-         'spending_limit_cents', spending_limit_cents,
-         'allowed_categories', allowed_categories,
-         'auto_freeze_at_cents', auto_freeze_at_cents, 'metadata', metadata,
-         'total_spent_cents', total_spent_cents,
-         'transaction_count', transaction_count,
-         'last_used_at', last_used_at, 'frozen_at', frozen_at,
-         'terminated_at', terminated_at, 'created_at', created_at,
-         'expires_at', expires_at, 'mode', mode,
-         'clock_offset_s', clock_offset_s) AS snapshot
-  FROM card_rows;
+SELECT c.id, c.wallet_id, w.clock_offset_s,
+       JSON_OBJECT('id', c.id, 'public_id', c.public_id,
+         'wallet_id', c.wallet_id, 'number', c.number, 'bin_id', c.bin_id,
+         'network', b.network, 'last4', c.last4, 'status', c.status,
+         'frozen_reason', c.frozen_reason, 'label', c.label,
+         'balance_cents', cl.balance_cents,
+         'pending_cents', hl.balance_cents,
+         'spending_limit_cents', c.spending_limit_cents,
+         'allowed_categories', c.allowed_categories,
+         'auto_freeze_at_cents', c.auto_freeze_at_cents,
+         'metadata', c.metadata, 'total_spent_cents', c.total_spent_cents,
+         'transaction_count', c.transaction_count,
+         'last_used_at', c.last_used_at, 'frozen_at', c.frozen_at,
+         'terminated_at', c.terminated_at, 'created_at', c.created_at,
+         'expires_at', c.expires_at, 'mode', w.mode,
+         'clock_offset_s', w.clock_offset_s) AS snapshot
+  FROM cards AS c
+  LEFT JOIN bins AS b ON b.id = c.bin_id
+  LEFT JOIN wallets AS w ON w.id = c.wallet_id
+  LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
+  LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
 
 CREATE OR REPLACE ALGORITHM = MERGE VIEW bin_rows AS
 SELECT id, network, type, issuer_country, three_ds, apple_pay, google_pay,

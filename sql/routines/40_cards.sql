@@ -16,8 +16,10 @@ BEGIN
    WHERE id = p_card_id;
   INSERT INTO events (public_id, wallet_id, card_id, sequence, type, snapshot,
                       journal_id, created_at)
-  SELECT CONCAT('evt_', random_base62(20)), wallet_id, id, @card_sequence,
-         p_type, snapshot, p_journal_id,
+  -- random_base62(20), without the call.
+  SELECT CONCAT('evt_', LEFT(REPLACE(REPLACE(TO_BASE64(RANDOM_BYTES(57)),
+                                             '+', ''), '/', ''), 20)),
+         wallet_id, id, @card_sequence, p_type, snapshot, p_journal_id,
          UTC_TIMESTAMP(6) + INTERVAL clock_offset_s SECOND
     FROM card_snapshots WHERE id = p_card_id;
 END//

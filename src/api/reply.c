@@ -194,36 +194,31 @@ enum error_code call_effect(struct call *call,
 	return ERR_NONE;
 }
 
-/* A cursor is a place in a list, bound to that list by a MAC: hex of the
- * place's two numbers, the next page's number and 8 bytes of HMAC-SHA256. */
-#define CURSOR_PLAIN 24
-#define CURSOR_MAC 8
-#define CURSOR_BYTES (CURSOR_PLAIN + CURSOR_MAC)
+/* A cursor is a place in a list, sealed so that it belongs to that list alone
+ * and tells nothing of the platform's own numbers: hex of the place's two
+ * numbers and the next page's number. */
+#define CURSOR_PLAIN (3 * sizeof(int64_t))
+#define CURSOR_BYTES (CURSOR_PLAIN + SEAL_OVERHEAD)
 
-static void cursor_mac(const struct call *call, const char *list,
-		       const unsigned char *plain, unsigned char mac[32])
+static const char *cursor_context(const struct call *call, const char *list)
 {
-	struct text bound;
-
-	text_init(&bound, call->arena);
-	text_printf(&bound, "%lld %s\n", (long long)call->login->wallet_id,
-		    list);
-	text_add_n(&bound, (const char *)plain, CURSOR_PLAIN);
-	secret_hmac(call->service->keyring, KEY_CURSOR,
-		    (struct bytes){bound.data, bound.len}, mac);
+	return arena_printf(call->arena, "%lld %s",
+			    (long long)call->login->wallet_id, list);
 }
 
+/* NULL when it cannot be sealed: the list then ends here, as it says. */
 static const char *cursor_make(const struct call *call, const char *list,
 			       struct list_place place, int64_t number)
 {
 	char *hex = arena_alloc(call->arena, 2 * CURSOR_BYTES + 1);
-	unsigned char bytes[CURSOR_BYTES], mac[32];
 	int64_t numbers[3] = {place.key, place.id, number};
+	unsigned char sealed[CURSOR_BYTES];
 
-	memcpy(bytes, numbers, CURSOR_PLAIN);
-	cursor_mac(call, list, bytes, mac);
-	memcpy(bytes + CURSOR_PLAIN, mac, CURSOR_MAC);
-	hex_encode(hex, bytes, CURSOR_BYTES);
+	if (!secret_seal(call->service->keyring, KEY_CURSOR,
+			 cursor_context(call, list),
+			 (struct bytes){numbers, CURSOR_PLAIN}, sealed))
+		return NULL;
+	hex_encode(hex, sealed, CURSOR_BYTES);
 	return hex;
 }
 
@@ -231,16 +226,16 @@ static bool cursor_read(const struct call *call, const char *list,
 			const char *cursor, struct list_place *place,
 			int64_t *number)
 {
-	unsigned char bytes[CURSOR_BYTES], mac[32];
+	unsigned char sealed[CURSOR_BYTES];
 	int64_t numbers[3];
 
-	if (strlen(cursor) != 2 * (size_t)CURSOR_BYTES ||
-	    !hex_decode(bytes, CURSOR_BYTES, cursor))
+	if (strlen(cursor) != 2 * CURSOR_BYTES ||
+	    !hex_decode(sealed, CURSOR_BYTES, cursor) ||
+	    !secret_open(call->service->keyring, KEY_CURSOR,
+			 cursor_context(call, list),
+			 (struct bytes){sealed, CURSOR_BYTES},
+			 (unsigned char *)numbers))
 		return false;
-	cursor_mac(call, list, bytes, mac);
-	if (!secret_equal(bytes + CURSOR_PLAIN, mac, CURSOR_MAC))
-		return false;
-	memcpy(numbers, bytes, CURSOR_PLAIN);
 	*place = (struct list_place){numbers[0], numbers[1]};
 	*number = numbers[2];
 	return true;

@@ -56,9 +56,14 @@ static struct prepared *prepared_find(struct db *db, const char *sql,
 	return stalest;
 }
 
+/* Where rows are not stored, the library leaves the error at the connection. */
 static enum db_result stmt_error(struct db *db, const struct statement *from,
 				 MYSQL_STMT *stmt)
 {
+	if (mysql_stmt_errno(stmt) == 0)
+		return connection_error(db, from->name, mysql_errno(db->mysql),
+					mysql_sqlstate(db->mysql),
+					mysql_error(db->mysql));
 	return connection_error(db, from->name, mysql_stmt_errno(stmt),
 				mysql_stmt_sqlstate(stmt),
 				mysql_stmt_error(stmt));

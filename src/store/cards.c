@@ -348,6 +348,25 @@ static enum db_result card_total(struct db *db, struct arena *arena,
 	return list_count(db, arena, &counts, &query, total);
 }
 
+/* Cards are numbered without gaps, so a page of all of them in the order of
+ * their making is a range of numbers: both its ends, or the optimizer may walk
+ * the whole wallet. */
+static void card_range(struct list_query *query, int64_t total,
+		       struct list_window *window, struct list_place *after)
+{
+	int64_t skip = (window->page - 1) * window->per_page;
+	int64_t reach = window->per_page + 1;
+
+	if (window->after == NULL) {
+		after->id = window->descending ? total + 1 - skip : skip;
+		window->after = after;
+	}
+	if (window->descending)
+		list_where_int(query, "number >= ?", window->after->id - reach);
+	else
+		list_where_int(query, "number <= ?", window->after->id + reach);
+}
+
 enum db_result card_list(struct db *db, struct arena *arena,
 			 const struct card_filter *filter,
 			 const struct list_window *window,
@@ -355,14 +374,20 @@ enum db_result card_list(struct db *db, struct arena *arena,
 {
 	const struct list_source *source = &card_sources[filter->sort];
 	struct list_window narrowed = *window;
-	struct list_place before;
+	struct list_place after = {0, 0};
 	struct list_query query;
 	enum db_result status;
 	bool plain = filter->status == NULL && filter->bin_id == NULL &&
 		     filter->label == NULL;
 
 	list_query_init(&query, arena);
-	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
+	if (filter->sort == CARD_SORT_BALANCE) {
+		list_where_int(&query, "ledger_wallet_id = ?",
+			       filter->wallet_id);
+		list_where(&query, "ledger_kind = 'card'");
+	} else {
+		list_where_int(&query, "wallet_id = ?", filter->wallet_id);
+	}
 	list_where_text(&query, "status = ?", filter->status);
 	list_where_text(&query, "bin_id = ?", filter->bin_id);
 	list_where_text(&query, "label LIKE ? ESCAPE '|'",
@@ -373,20 +398,8 @@ enum db_result card_list(struct db *db, struct arena *arena,
 		status = card_total(db, arena, filter, &result->total);
 	if (status != DB_OK)
 		return status;
-	if (filter->sort == CARD_SORT_BALANCE) {
-		list_where_int(&query, "ledger_wallet_id = ?",
-			       filter->wallet_id);
-		list_where(&query, "ledger_kind = 'card'");
-	}
-	/* Cards are numbered without gaps: a page by number is a range. */
-	if (plain && filter->sort == CARD_SORT_CREATED_AT &&
-	    window->after == NULL) {
-		int64_t skip = (window->page - 1) * window->per_page;
-
-		before.id = before.key =
-			window->descending ? result->total + 1 - skip : skip;
-		narrowed.after = &before;
-	}
+	if (plain && filter->sort == CARD_SORT_CREATED_AT)
+		card_range(&query, result->total, &narrowed, &after);
 	return list_rows(db, arena, source, &query, &narrowed, (void **)rows,
 			 result);
 }

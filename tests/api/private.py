@@ -199,7 +199,7 @@ class Nginx:
 
     def connection(self):
         return http.client.HTTPSConnection(
-            "localhost", self.port, timeout=40,
+            "127.0.0.1", self.port, timeout=40,
             context=ssl.create_default_context(cafile=self.env.ca))
 
     def request(self, method, path, headers=None, body=None,

@@ -145,7 +145,7 @@ def test_http2(nginx):
     done = subprocess.run(
         ["curl", "-sS", "--noproxy", "*", "--cacert", nginx.env.ca, "--http2",
          "-w", "\n%{http_version} %{http_code}",
-         f"https://localhost:{nginx.port}/v1/status"],
+         f"https://127.0.0.1:{nginx.port}/v1/status"],
         capture_output=True, text=True)
     assert done.stdout.endswith("\n2 200"), done
 
