@@ -129,12 +129,12 @@ END//
 
 -- ledger_post; where one side is a wallet, its total of what cards took.
 CREATE OR REPLACE PROCEDURE payment_post(
-  IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_debit BIGINT UNSIGNED,
-  IN p_credit BIGINT UNSIGNED, IN p_cents BIGINT, IN p_guarded BOOLEAN,
-  OUT p_journal_id BIGINT UNSIGNED)
+  IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
+  IN p_debit BIGINT UNSIGNED, IN p_credit BIGINT UNSIGNED, IN p_cents BIGINT,
+  IN p_guarded BOOLEAN, OUT p_journal_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_wallet, v_account BIGINT UNSIGNED;
+  DECLARE v_account BIGINT UNSIGNED;
 
   CALL ledger_post(p_kind, NULL, p_debit, p_credit, p_cents, p_guarded,
                    p_journal_id);
@@ -142,13 +142,13 @@ BEGIN
     SIGNAL SQLSTATE '45000'
       SET MESSAGE_TEXT = 'payment_post: less than was decided on';
   END IF;
-  SELECT wallet_id, id INTO v_wallet, v_account FROM ledger_accounts
-   WHERE id IN (p_debit, p_credit) AND kind = 'wallet';
-  IF v_wallet IS NOT NULL THEN
+  SELECT ledger_account_id INTO v_account
+    FROM wallets WHERE id = p_wallet_id;
+  IF v_account IN (p_debit, p_credit) THEN
     UPDATE wallets
        SET total_spent_cents = total_spent_cents
                                + IF(v_account = p_debit, p_cents, -p_cents)
-     WHERE id = v_wallet;
+     WHERE id = p_wallet_id;
   END IF;
 END//
 
@@ -159,15 +159,21 @@ CREATE OR REPLACE PROCEDURE transaction_event(
   IN p_type VARCHAR(32) CHARACTER SET ascii, IN p_journal_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
+  DECLARE v_wallet BIGINT UNSIGNED;
+  DECLARE v_snapshot LONGTEXT;
+  DECLARE v_now DATETIME(6);
+
   UPDATE cards SET event_sequence = (@card_sequence := event_sequence + 1)
    WHERE id = p_card_id;
-  INSERT INTO events (public_id, wallet_id, card_id, sequence, type, snapshot,
-                      journal_id, created_at)
-  SELECT CONCAT('evt_', random_base62(20)), t.wallet_id, t.card_id,
-         @card_sequence, p_type, t.snapshot, p_journal_id,
+  SELECT t.wallet_id, t.snapshot,
          UTC_TIMESTAMP(6) + INTERVAL w.clock_offset_s SECOND
+    INTO v_wallet, v_snapshot, v_now
     FROM transaction_snapshots AS t JOIN wallets AS w ON w.id = t.wallet_id
    WHERE t.id = p_transaction_id;
+  INSERT INTO events (public_id, wallet_id, card_id, sequence, type, snapshot,
+                      journal_id, created_at)
+  VALUES (CONCAT('evt_', random_base62(20)), v_wallet, p_card_id,
+          @card_sequence, p_type, v_snapshot, p_journal_id, v_now);
 END//
 
 -- Freezes an active card that is in debt by what nobody could refuse, or whose
@@ -428,10 +434,11 @@ CREATE OR REPLACE PROCEDURE transaction_release(
   IN p_hold BIGINT UNSIGNED, IN p_now DATETIME)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_journal BIGINT UNSIGNED;
+  DECLARE v_wallet, v_journal BIGINT UNSIGNED;
   DECLARE v_balance BIGINT;
 
-  CALL payment_post(p_type, p_hold, p_back, p_cents, TRUE, v_journal);
+  SELECT wallet_id INTO v_wallet FROM transactions WHERE id = p_id;
+  CALL payment_post(p_type, v_wallet, p_hold, p_back, p_cents, TRUE, v_journal);
   SELECT balance_cents INTO v_balance
     FROM ledger_accounts WHERE id = p_source;
   CALL transaction_change(p_id, 0, IF(p_type = 'expiry', 0, p_cents), 0,
@@ -493,7 +500,7 @@ BEGIN
                      c.ledger_account_id)
      WHERE c.id = p_card_id;
     IF v_cents > 0 THEN
-      CALL payment_post('authorization', v_source, v_hold, v_cents, TRUE,
+      CALL payment_post('authorization', v_wallet, v_source, v_hold, v_cents, TRUE,
                         v_journal);
       SET v_balance = v_balance - v_cents;
       CALL card_use(p_card_id, v_now, v_cents);
@@ -700,7 +707,7 @@ BEGIN
   SELECT card_id INTO v_card FROM transactions WHERE id = p_transaction_id;
   CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
   IF p_approved THEN
-    CALL payment_post('increment', v_source, v_hold, p_amount_cents, TRUE,
+    CALL payment_post('increment', v_wallet, v_source, v_hold, p_amount_cents, TRUE,
                       v_journal);
     UPDATE cards SET last_used_at = v_now WHERE id = v_card;
   END IF;
@@ -768,10 +775,10 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     IF v_change > 0 THEN
-      CALL payment_post('advice', v_source, v_hold, v_change, FALSE,
+      CALL payment_post('advice', v_wallet, v_source, v_hold, v_change, FALSE,
                         v_journal);
     ELSEIF v_change < 0 THEN
-      CALL payment_post('advice', v_hold, v_back, -v_change, TRUE,
+      CALL payment_post('advice', v_wallet, v_hold, v_back, -v_change, TRUE,
                         v_journal);
     END IF;
     SELECT balance_cents INTO v_balance
@@ -1001,7 +1008,7 @@ BEGIN
     CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
     SELECT network_account(v_card), mcc_category(p_mcc)
       INTO v_network, v_category;
-    CALL payment_post('force_post', v_source, v_network, p_amount_cents,
+    CALL payment_post('force_post', v_wallet, v_source, v_network, p_amount_cents,
                       FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -1102,7 +1109,7 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     SELECT network_account(v_card) INTO v_network;
-    CALL payment_post('refund', v_network, v_back, p_amount_cents, FALSE,
+    CALL payment_post('refund', v_wallet, v_network, v_back, p_amount_cents, FALSE,
                       v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -1207,7 +1214,10 @@ SELECT c.id AS card_id,
        IF(c.spending_limit_cents = 0, NULL,
           limit_resets_at(c.id, c.limit_window,
             UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
-         AS limit_resets_at
-  FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id//
+         AS limit_resets_at,
+       b.max_monthly_cents AS bin_max_monthly_cents
+  FROM cards AS c
+  JOIN wallets AS w ON w.id = c.wallet_id
+  JOIN bins AS b ON b.id = c.bin_id//
 
 DELIMITER ;

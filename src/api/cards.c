@@ -159,41 +159,54 @@ static const char *const network_names[] = {"visa", "mastercard", NULL};
 
 #define CARD(title, kind, member, ...)                                         \
 	OUT(struct card_view, title, kind, row.member, __VA_ARGS__)
+/* Lists leave out what the limits leave: it is a sum over each card's uses. */
+#define CARD_FIELDS                                                            \
+	CARD("id", EMIT_TEXT, public_id), CARD("bin_id", EMIT_TEXT, bin_id),   \
+		CARD("network", EMIT_TEXT, network, .values = network_names),  \
+		CARD("last4", EMIT_TEXT, last4),                               \
+		CARD("status", EMIT_TEXT, status,                              \
+		     .values = card_status_names),                             \
+		CARD("frozen_reason", EMIT_TEXT, frozen_reason,                \
+		     .nullable = true, .values = frozen_reasons),              \
+		CARD("balance", EMIT_MONEY, balance,                           \
+		     .doc = "What can still be spent; holds are taken off."),  \
+		CARD("pending", EMIT_MONEY, pending,                           \
+		     .doc = "Held by authorizations."),                        \
+		CARD("spending_limit", EMIT_MONEY, spending_limit),            \
+		CARD("total_spent", EMIT_MONEY, total_spent,                   \
+		     .doc = "Settled less refunded."),                         \
+		CARD("transaction_count", EMIT_INT, transaction_count,         \
+		     .doc = "Declines are not counted."),                      \
+		CARD("label", EMIT_TEXT, label),                               \
+		CARD("allowed_categories", EMIT_JSON, allowed_categories,      \
+		     .json_schema = TEXT_LIST_SCHEMA),                         \
+		CARD("auto_freeze_at", EMIT_MONEY, auto_freeze_at,             \
+		     .nullable = true),                                        \
+		CARD("metadata", EMIT_JSON, metadata,                          \
+		     .json_schema =                                            \
+			     "{\"type\":\"object\",\"additionalProperties\":"  \
+			     "{\"type\":[\"string\",\"number\",\"boolean\"]}"  \
+			     "}"),                                             \
+		CARD("created_at", EMIT_TIME, created_at),                     \
+		CARD("expires_at", EMIT_TIME, expires_at),                     \
+		CARD("last_used_at", EMIT_TIME, last_used_at,                  \
+		     .nullable = true),                                        \
+		CARD("frozen_at", EMIT_TIME, frozen_at, .nullable = true),     \
+		CARD("terminated_at", EMIT_TIME, terminated_at,                \
+		     .nullable = true)
+
+static const struct emit_field summary_fields[] = {CARD_FIELDS};
 static const struct emit_field card_fields[] = {
-	CARD("id", EMIT_TEXT, public_id),
-	CARD("bin_id", EMIT_TEXT, bin_id),
-	CARD("network", EMIT_TEXT, network, .values = network_names),
-	CARD("last4", EMIT_TEXT, last4),
-	CARD("status", EMIT_TEXT, status, .values = card_status_names),
-	CARD("frozen_reason", EMIT_TEXT, frozen_reason, .nullable = true,
-	     .values = frozen_reasons),
-	CARD("balance", EMIT_MONEY, balance,
-	     .doc = "What can still be spent; holds are taken off."),
-	CARD("pending", EMIT_MONEY, pending, .doc = "Held by authorizations."),
+	CARD_FIELDS,
 	OUT(struct card_view, "available_to_spend", EMIT_MONEY,
 	    available_to_spend,
 	    .doc = "The least of the balance and what the limits leave."),
-	CARD("spending_limit", EMIT_MONEY, spending_limit),
 	OUT(struct card_view, "limit_resets_at", EMIT_TIME, limit_resets_at,
 	    .nullable = true,
 	    .doc = "When the limit next leaves more; null while unused."),
-	CARD("total_spent", EMIT_MONEY, total_spent,
-	     .doc = "Settled less refunded."),
-	CARD("transaction_count", EMIT_INT, transaction_count,
-	     .doc = "Declines are not counted."),
-	CARD("label", EMIT_TEXT, label),
-	CARD("allowed_categories", EMIT_JSON, allowed_categories,
-	     .json_schema = TEXT_LIST_SCHEMA),
-	CARD("auto_freeze_at", EMIT_MONEY, auto_freeze_at, .nullable = true),
-	CARD("metadata", EMIT_JSON, metadata,
-	     .json_schema = "{\"type\":\"object\",\"additionalProperties\":"
-			    "{\"type\":[\"string\",\"number\",\"boolean\"]}}"),
-	CARD("created_at", EMIT_TIME, created_at),
-	CARD("expires_at", EMIT_TIME, expires_at),
-	CARD("last_used_at", EMIT_TIME, last_used_at, .nullable = true),
-	CARD("frozen_at", EMIT_TIME, frozen_at, .nullable = true),
-	CARD("terminated_at", EMIT_TIME, terminated_at, .nullable = true),
 };
+const struct emit_object card_summary_object =
+	EMIT("CardSummary", summary_fields);
 const struct emit_object card_object = EMIT("Card", card_fields);
 
 #define ANSWER(...) OUT(struct card_answer, __VA_ARGS__)
@@ -269,11 +282,18 @@ static const struct emit_field details_fields[] = {
 const struct emit_object card_details_object =
 	EMIT("CardDetails", details_fields);
 
-static void card_print(const struct card_row *row, struct text *body)
+/* limits are zeros for a card that was never used. */
+static void card_print(const struct card_row *row,
+		       const struct card_limits *limits, struct text *body)
 {
-	struct card_view view = {.row = *row};
+	struct card_view view = {
+		.row = *row,
+		.available_to_spend = card_available(
+			row->balance, row->spending_limit, limits->limit_used,
+			limits->bin_max_monthly, limits->month_used),
+		.limit_resets_at = limits->resets_at,
+	};
 
-	view.available_to_spend = money_min(row->balance, row->spending_limit);
 	emit_object(body, &card_object, &view);
 }
 
@@ -281,14 +301,16 @@ static void issue_print(const void *arg, struct text *body)
 {
 	const struct card_issue *issue = arg;
 
-	card_print(&issue->answer.card, body);
+	static const struct card_limits unused = {.resets_at = 0};
+
+	card_print(&issue->answer.card, &unused, body);
 }
 
 static void command_print(const void *arg, struct text *body)
 {
 	const struct card_command *command = arg;
 
-	card_print(&command->answer.card, body);
+	card_print(&command->answer.card, &command->limits, body);
 }
 
 static void frozen_print(const void *arg, struct text *body)
@@ -377,11 +399,9 @@ void cards_list(struct call *call)
 	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
 	for (size_t i = 0; i < result.count; i++) {
 		views[i].row = rows[i];
-		views[i].available_to_spend =
-			money_min(rows[i].balance, rows[i].spending_limit);
 		last = card_place(&rows[i], filter.sort);
 	}
-	reply_list(call, &card_object,
+	reply_list(call, &card_summary_object,
 		   (struct emit_list){views, result.count, sizeof(*views)},
 		   &result, &window, number, list, last);
 }
@@ -452,17 +472,21 @@ void cards_create(struct call *call)
 
 void cards_get(struct call *call)
 {
+	struct card_limits limits = {.resets_at = 0};
 	struct card_row row;
 	enum db_result status;
 
 	status = card_get(call->service->db, call->arena,
 			  call->login->wallet_id, call->args[0], &row);
+	if (status == DB_OK && row.transaction_count > 0)
+		status = card_limits_get(call->service->db, call->arena, row.id,
+					 &limits);
 	if (status != DB_OK) {
 		reply_error(call, error_of_result(status), NULL);
 		return;
 	}
 	call->reply->status = call->route->status;
-	card_print(&row, &call->reply->body);
+	card_print(&row, &limits, &call->reply->body);
 }
 
 void cards_patch(struct call *call)

@@ -16,9 +16,9 @@ void bins_list(struct call *call);
 /* cards.c */
 extern const struct shape cards_query, card_create_body, card_patch_body,
 	card_fund_body, card_withdraw_body;
-extern const struct emit_object card_object, card_details_object,
-	card_frozen_object, card_terminated_object, card_funded_object,
-	card_withdrawn_object;
+extern const struct emit_object card_object, card_summary_object,
+	card_details_object, card_frozen_object, card_terminated_object,
+	card_funded_object, card_withdrawn_object;
 void cards_list(struct call *call);
 void cards_create(struct call *call);
 void cards_get(struct call *call);

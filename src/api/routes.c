@@ -27,7 +27,7 @@ const struct route routes[] = {
 	 .answer = &bin_object, .list = true, .handle = bins_list,
 	 .summary = "List BINs"},
 	{GET("/v1/cards"), .scope = SCOPE_READ, .query = &cards_query,
-	 .answer = &card_object, .list = true, .handle = cards_list,
+	 .answer = &card_summary_object, .list = true, .handle = cards_list,
 	 .summary = "List cards"},
 	{POST("/v1/cards", 201), .scope = SCOPE_WRITE,
 	 .body = &card_create_body, .answer = &card_object,

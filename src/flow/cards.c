@@ -68,18 +68,33 @@ enum db_result card_issue_run(const struct flow *flow, void *arg,
 	return result;
 }
 
+/* A card that was never used has all its limits left. */
+static enum db_result command_conclude(const struct flow *flow,
+				       struct card_command *command,
+				       enum db_result result,
+				       enum error_code *refusal)
+{
+	const struct card_row *card = &command->answer.card;
+
+	if (result != DB_OK)
+		return result;
+	*refusal = error_of_outcome(command->answer.outcome);
+	if (*refusal != ERR_NONE || card->transaction_count == 0)
+		return DB_OK;
+	return card_limits_get(flow->db, flow->arena, card->id,
+			       &command->limits);
+}
+
 enum db_result card_update_run(const struct flow *flow, void *arg,
 			       enum error_code *refusal)
 {
 	struct card_command *command = arg;
-	enum db_result result;
 
-	result = card_update(flow->db, flow->arena, flow->wallet_id,
-			     command->public_id, &command->patch,
-			     &command->answer);
-	if (result == DB_OK)
-		*refusal = error_of_outcome(command->answer.outcome);
-	return result;
+	return command_conclude(flow, command,
+				card_update(flow->db, flow->arena,
+					    flow->wallet_id, command->public_id,
+					    &command->patch, &command->answer),
+				refusal);
 }
 
 static enum db_result state_run(
@@ -88,13 +103,10 @@ static enum db_result state_run(
 				 const char *, struct card_answer *),
 	enum error_code *refusal)
 {
-	enum db_result result;
-
-	result = change(flow->db, flow->arena, flow->wallet_id,
-			command->public_id, &command->answer);
-	if (result == DB_OK)
-		*refusal = error_of_outcome(command->answer.outcome);
-	return result;
+	return command_conclude(flow, command,
+				change(flow->db, flow->arena, flow->wallet_id,
+				       command->public_id, &command->answer),
+				refusal);
 }
 
 enum db_result card_freeze_run(const struct flow *flow, void *arg,

@@ -22,6 +22,7 @@ struct card_command {
 	struct money amount;	 /* fund, withdraw */
 	struct card_patch patch; /* update */
 	struct card_answer answer;
+	struct card_limits limits;     /* of a card that has been used */
 	struct card_transfer transfer; /* fund, withdraw */
 };
 enum db_result card_update_run(const struct flow *flow, void *arg,

@@ -18,6 +18,12 @@ struct card_row {
 		created_at, expires_at, clock_offset_s;
 };
 
+/* What a card's limits have left, as of the wallet's present. */
+struct card_limits {
+	struct money limit_used, month_used, bin_max_monthly;
+	int64_t resets_at; /* when the card's own limit next leaves more */
+};
+
 /* What a routine that changes a card answers. */
 struct card_answer {
 	const char *outcome;
@@ -74,6 +80,10 @@ struct card_filter {
 
 enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
 			const char *public_id, struct card_row *row);
+
+/* A row of the view card_limits. */
+enum db_result card_limits_get(struct db *db, struct arena *arena,
+			       int64_t card_id, struct card_limits *limits);
 
 /* Total and one page. A filter on the label counts by looking. */
 enum db_result card_list(struct db *db, struct arena *arena,
