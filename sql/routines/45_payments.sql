@@ -438,7 +438,8 @@ BEGIN
   DECLARE v_balance BIGINT;
 
   SELECT wallet_id INTO v_wallet FROM transactions WHERE id = p_id;
-  CALL payment_post(p_type, v_wallet, p_hold, p_back, p_cents, TRUE, v_journal);
+  CALL payment_post(p_type, v_wallet, p_hold, p_back, p_cents, TRUE,
+                    v_journal);
   SELECT balance_cents INTO v_balance
     FROM ledger_accounts WHERE id = p_source;
   CALL transaction_change(p_id, 0, IF(p_type = 'expiry', 0, p_cents), 0,
@@ -500,8 +501,8 @@ BEGIN
                      c.ledger_account_id)
      WHERE c.id = p_card_id;
     IF v_cents > 0 THEN
-      CALL payment_post('authorization', v_wallet, v_source, v_hold, v_cents, TRUE,
-                        v_journal);
+      CALL payment_post('authorization', v_wallet, v_source, v_hold,
+                        v_cents, TRUE, v_journal);
       SET v_balance = v_balance - v_cents;
       CALL card_use(p_card_id, v_now, v_cents);
     END IF;
@@ -707,8 +708,8 @@ BEGIN
   SELECT card_id INTO v_card FROM transactions WHERE id = p_transaction_id;
   CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
   IF p_approved THEN
-    CALL payment_post('increment', v_wallet, v_source, v_hold, p_amount_cents, TRUE,
-                      v_journal);
+    CALL payment_post('increment', v_wallet, v_source, v_hold,
+                      p_amount_cents, TRUE, v_journal);
     UPDATE cards SET last_used_at = v_now WHERE id = v_card;
   END IF;
   SELECT balance_cents INTO v_balance
@@ -775,11 +776,11 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     IF v_change > 0 THEN
-      CALL payment_post('advice', v_wallet, v_source, v_hold, v_change, FALSE,
-                        v_journal);
+      CALL payment_post('advice', v_wallet, v_source, v_hold, v_change,
+                        FALSE, v_journal);
     ELSEIF v_change < 0 THEN
-      CALL payment_post('advice', v_wallet, v_hold, v_back, -v_change, TRUE,
-                        v_journal);
+      CALL payment_post('advice', v_wallet, v_hold, v_back, -v_change,
+                        TRUE, v_journal);
     END IF;
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -1008,8 +1009,8 @@ BEGIN
     CALL payment_lock(v_card, v_wallet, v_source, v_back, v_hold, v_now);
     SELECT network_account(v_card), mcc_category(p_mcc)
       INTO v_network, v_category;
-    CALL payment_post('force_post', v_wallet, v_source, v_network, p_amount_cents,
-                      FALSE, v_journal);
+    CALL payment_post('force_post', v_wallet, v_source, v_network,
+                      p_amount_cents, FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions
@@ -1109,8 +1110,8 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     SELECT network_account(v_card) INTO v_network;
-    CALL payment_post('refund', v_wallet, v_network, v_back, p_amount_cents, FALSE,
-                      v_journal);
+    CALL payment_post('refund', v_wallet, v_network, v_back,
+                      p_amount_cents, FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions
