@@ -63,8 +63,12 @@ def test_the_right_code(api, card):
     assert done["otp"] is None
     assert re.fullmatch(TIME, done["completed_at"])
     assert api.get(f"/3ds/{made['id']}").body == done.body
+    # Asked once more it is still so; a wrong code is never answered so.
     again = answer(api, made, made["otp"])
+    assert (again.status, again.body) == (201, done.body)
+    again = answer(api, made, wrong(made["otp"]))
     assert (again.status, again.error) == (400, "challenge_not_pending")
+    assert api.get(f"/3ds/{made['id']}").body == done.body
 
 
 def test_three_wrong_codes(api, card):
@@ -75,7 +79,7 @@ def test_three_wrong_codes(api, card):
     reply = answer(api, made, wrong(made["otp"], 3))
     assert (reply["status"], reply["otp"]) == ("failed", None)
     reply = answer(api, made, made["otp"])
-    assert (reply.status, reply.error) == (400, "challenge_not_pending")
+    assert (reply["status"], reply["otp"]) == ("failed", None)
     assert api.get(f"/3ds/{made['id']}")["status"] == "failed"
 
 
@@ -96,7 +100,7 @@ def test_five_minutes(api, card):
     late = api.get(f"/3ds/{made['id']}")
     assert (late["status"], late["otp"]) == ("expired", None)
     reply = answer(api, made, made["otp"])
-    assert (reply.status, reply.error) == (400, "challenge_not_pending")
+    assert (reply["status"], reply["otp"]) == ("expired", None)
     assert ids(api.get("/3ds")) == []
     assert ids(api.get("/3ds", status="expired")) == [made["id"]]
 
@@ -111,8 +115,7 @@ def test_expired_at_once(api, owner, card):
     assert ids(api.get("/3ds")) == []
     assert ids(api.get("/3ds", status="expired")) == [made["id"]]
     reply = answer(api, made, made["otp"])
-    assert (reply.status, reply.error) == (400, "challenge_not_pending")
-    wait(api, 1)
+    assert (reply["status"], reply["otp"]) == ("expired", None)
 
 
 def test_lists(api):
@@ -233,21 +236,20 @@ def test_a_repeated_answer_counts_once(api, card):
     assert answer(api, made, made["otp"])["status"] == "completed"
 
 
-def test_codes_are_guessed_at_once(api, network, card):
+def test_codes_are_guessed_at_once(api, card):
     """Three tries are three however many arrive together."""
     made = challenge(api, card)
     guesses = [wrong(made["otp"], number + 1) for number in range(32)]
     replies = at_once(32, lambda number: answer(api, made, guesses[number]))
-    statuses = [reply["status"] if reply.status == 201 else reply.error
-                for reply in replies]
-    assert sorted(statuses) == ["challenge_not_pending"] * 29 + \
-        ["failed"] + ["pending"] * 2
+    assert sorted(reply["status"] for reply in replies) == \
+        ["failed"] * 30 + ["pending"] * 2
+    assert api.get(f"/3ds/{made['id']}")["status"] == "failed"
 
 
 def test_the_right_code_at_once(api, owner, card):
     made = challenge(api, card)
     replies = at_once(16, lambda _: answer(api, made, made["otp"]))
-    assert sorted(reply.status for reply in replies) == [201] + [400] * 15
+    assert {reply["status"] for reply in replies} == {"completed"}
     assert [row["type"] for row in events(owner, card["id"], 1)] == \
         ["3ds.challenge", "3ds.completed"]
 
@@ -299,9 +301,7 @@ def test_late_and_too_often(api, network, card, way):
     otp = api.get(f"/3ds/{made['id']}")["otp"]
     wait(api, 301)
     late = way.verify(made["id"], otp)
-    # LIFECYCLE: verify answers completed, failed or expired.
-    assert late.error == "challenge_not_pending" or \
-        late["status"] == "expired", late
+    assert late["status"] == "expired", late
     made = way.challenge(card, 5, "SHOP")
     otp = api.get(f"/3ds/{made['id']}")["otp"]
     told = [way.verify(made["id"], wrong(otp))["status"] for _ in range(3)]

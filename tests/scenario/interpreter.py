@@ -120,6 +120,7 @@ class Story:
         where = f"{self.path.name}:{line.number}: {line.text.strip()}"
         try:
             run = getattr(self, "do_" + line.verb)
+            self.counted = self.event_count(self.transactions.get(line.name))
             outcome, context = run(line)
             assert not line.given, f"unknown columns {sorted(line.given)}"
             if line.words:
@@ -138,7 +139,10 @@ class Story:
         if name == "code":
             return answer.code
         if name == "approved_amount":
-            return answer.amount
+            if self.way_name == "network":
+                return answer.amount
+            first = self.detail(context["transaction"])["timeline"][0]
+            return first["amount"] if first["approved"] else Decimal(0)
         if name == "auth_code":
             return "yes" if answer.authorization_code else "none"
         if name in TRANSACTION_COLUMNS:
@@ -317,7 +321,7 @@ class Story:
                 if row["id"] == answer.transaction:
                     known, before = True, row
         if not known:
-            before = {"id": answer.transaction, "card": card, "events": 0,
+            before = {"id": answer.transaction, "card": card,
                       "ref": getattr(answer, "ref", None)}
         self.transactions[line.name] = before
         return before
@@ -326,21 +330,17 @@ class Story:
         """The outcome's words, and (same) where no event was added."""
         context = {"card": card, "answer": answer}
         if answer.error:
-            # Nothing that is refused may have left an event.
             transaction = self.transactions.get(line.name)
-            if transaction is not None:
-                assert self.event_count(transaction) == \
-                    transaction["events"], "a refusal left an event"
+            assert self.event_count(transaction) == self.counted, \
+                "a refusal left an event"
             return ["refused", answer.error], context
         assert answer.status in (200, 201), answer
         transaction = self.remember(line, card, answer)
         context["transaction"] = transaction
         if transaction is None:
             return verdict, context
-        count = self.event_count(transaction)
-        if count == transaction["events"]:
+        if self.event_count(transaction) == self.counted:
             verdict = verdict + ["(same)"]
-        transaction["events"] = count
         if verdict[0] == "status":
             verdict = [self.column("status", context), *verdict[1:]]
         return verdict, context
