@@ -44,11 +44,23 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
   LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
   LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
 
-CREATE OR REPLACE ALGORITHM = MERGE VIEW bin_rows AS
-SELECT id, network, type, issuer_country, three_ds, apple_pay, google_pay,
-       max_transaction_cents, max_monthly_cents, acceptance_tenths, best_for,
-       issuing, created_at
-  FROM bins;
+-- A BIN's acceptance is its own of the last 30 days once there are 100
+-- authorizations, before that the operator's figure; each world has its own.
+CREATE OR REPLACE VIEW bin_rows AS
+SELECT b.id, m.mode, b.network, b.type, b.issuer_country, b.three_ds,
+       b.apple_pay, b.google_pay, b.max_transaction_cents,
+       b.max_monthly_cents,
+       COALESCE((SELECT IF(SUM(a.approved + a.declined) >= 100,
+                           CAST(SUM(a.approved) * 1000
+                                DIV SUM(a.approved + a.declined) AS SIGNED),
+                           NULL)
+                   FROM bin_authorizations AS a
+                  WHERE a.bin_id = b.id AND a.mode = m.mode
+                    AND a.day > UTC_DATE() - INTERVAL 30 DAY),
+                b.acceptance_tenths) AS acceptance_tenths,
+       b.best_for, b.issuing, b.created_at
+  FROM bins AS b
+  CROSS JOIN (SELECT 'live' AS mode UNION ALL SELECT 'test') AS m;
 
 CREATE OR REPLACE ALGORITHM = MERGE VIEW deposit_rows AS
 SELECT d.public_id, d.wallet_id, d.id, d.currency, d.network, d.address,

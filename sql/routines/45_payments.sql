@@ -535,6 +535,14 @@ BEGIN
        COALESCE(p_decline_reasons, '[]'), v_journal, v_balance, v_now);
     CALL transaction_count_add(v_wallet, p_card_id,
                                IF(p_approved, 'authorization', 'decline'));
+    INSERT INTO bin_authorizations
+      (bin_id, mode, day, slot, approved, declined)
+    SELECT c.bin_id, w.mode, UTC_DATE(), p_card_id MOD 16, p_approved,
+           NOT p_approved
+      FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
+     WHERE c.id = p_card_id
+        ON DUPLICATE KEY UPDATE approved = approved + VALUES(approved),
+                                declined = declined + VALUES(declined);
     IF p_approved THEN
       UPDATE cards
          SET transaction_count = transaction_count + 1,

@@ -403,7 +403,7 @@ BEGIN
                 'acceptance_tenths', p_acceptance_tenths + 0,
                 'best_for', JSON_EXTRACT(p_best_for, '$')));
   COMMIT;
-  SELECT * FROM bin_rows WHERE id = p_bin;
+  SELECT * FROM bins WHERE id = p_bin;
 END//
 
 CREATE OR REPLACE PROCEDURE admin_bin_issuing_set(

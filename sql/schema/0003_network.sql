@@ -176,3 +176,15 @@ CREATE TABLE blocked_countries (
   created_at  DATETIME NOT NULL,
   CHECK (country REGEXP '^[A-Z]{2}$')
 ) ENGINE=InnoDB COMMENT 'where merchants are declined';
+
+-- A row's slot spreads one BIN's authorizations of a day over 16 rows, so that
+-- cards of one BIN do not wait for each other.
+CREATE TABLE bin_authorizations (
+  bin_id    VARCHAR(8) CHARACTER SET ascii NOT NULL,
+  mode      ENUM('live','test') NOT NULL,
+  day       DATE NOT NULL,
+  slot      TINYINT UNSIGNED NOT NULL,
+  approved  BIGINT UNSIGNED NOT NULL,
+  declined  BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (bin_id, mode, day, slot)
+) ENGINE=InnoDB COMMENT 'what acceptance_rate is computed from';

@@ -50,7 +50,8 @@ void bins_list(struct call *call)
 	if (!page_open(call, &query->page, "bins", false, &after, &window,
 		       &number))
 		return;
-	status = bin_list(call->service->db, call->arena, &window, &rows,
+	status = bin_list(call->service->db, call->arena,
+			  call->login->test ? "test" : "live", &window, &rows,
 			  &result);
 	if (status != DB_OK) {
 		reply_error(call, error_of_result(status), NULL);

@@ -48,7 +48,7 @@ struct list_place bin_place(const struct bin_row *row)
 	return (struct list_place){place, place};
 }
 
-enum db_result bin_list(struct db *db, struct arena *arena,
+enum db_result bin_list(struct db *db, struct arena *arena, const char *mode,
 			const struct list_window *window, struct bin_row **rows,
 			struct list_result *result)
 {
@@ -56,6 +56,7 @@ enum db_result bin_list(struct db *db, struct arena *arena,
 	enum db_result status;
 
 	list_query_init(&query, arena);
+	list_where_text(&query, "mode = ?", mode);
 	status = list_count(db, arena, &bin_source, &query, &result->total);
 	if (status != DB_OK)
 		return status;

@@ -12,7 +12,8 @@ struct bin_row {
 	int64_t acceptance_tenths; /* 972 is 97.2 % */
 };
 
-enum db_result bin_list(struct db *db, struct arena *arena,
+/* mode is "live" or "test": each has its own acceptance. */
+enum db_result bin_list(struct db *db, struct arena *arena, const char *mode,
 			const struct list_window *window, struct bin_row **rows,
 			struct list_result *result);
 struct list_place bin_place(const struct bin_row *row);
