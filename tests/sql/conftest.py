@@ -38,6 +38,7 @@ class Installation:
         self.owner = self.connect("cardstock_owner")
         self.api = self.connect("cardstock_api_user")
         self.admin = self.connect("cardstock_admin_user")
+        self.keeper = self.connect("cardstock_keeper_user")
 
     def statements(self):
         yield f"CREATE DATABASE {DATABASE}"
@@ -45,7 +46,7 @@ class Installation:
         yield (f"GRANT ALL ON {DATABASE}.* TO cardstock_owner@localhost"
                " WITH GRANT OPTION")
         yield "GRANT CREATE USER ON *.* TO cardstock_owner@localhost"
-        for role in ("api", "admin"):
+        for role in ("api", "admin", "keeper"):
             user = f"cardstock_{role}_user@localhost"
             yield f"CREATE ROLE cardstock_{role}"
             yield f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}'"
