@@ -69,6 +69,7 @@ SELECT id, wallet_id, card_id,
                                'approved', e.approved,
                                'response_code', e.response_code,
                                'balance_after_cents', e.balance_after_cents,
+                               'decline_reason', e.decline_reason,
                                'created_at', e.created_at)
                                ORDER BY e.number)
                         FROM transaction_events AS e
@@ -100,3 +101,11 @@ SELECT h.id, h.wallet_id, c.id AS card_id,
          AS snapshot
   FROM challenge_rows AS h
   LEFT JOIN cards AS c ON c.public_id = h.card_public_id;
+
+-- The outbox, as its account may look back at it.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW event_rows AS
+SELECT e.id, e.public_id, e.wallet_id, e.type, c.public_id AS card_public_id,
+       w.mode, e.snapshot, e.sequence, e.created_at
+  FROM events AS e
+  LEFT JOIN wallets AS w ON w.id = e.wallet_id
+  LEFT JOIN cards AS c ON c.id = e.card_id;

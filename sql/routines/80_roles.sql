@@ -39,6 +39,7 @@ GRANT EXECUTE ON PROCEDURE challenge_read TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_answer TO cardstock_api;
 GRANT SELECT ON card_rows TO cardstock_api;
 GRANT SELECT ON card_limits TO cardstock_api;
+GRANT SELECT ON event_rows TO cardstock_api;
 GRANT SELECT ON transaction_rows TO cardstock_api;
 GRANT SELECT ON transaction_event_rows TO cardstock_api;
 GRANT SELECT ON transaction_count_rows TO cardstock_api;

@@ -10,6 +10,12 @@ ALTER TABLE cards
   ADD COLUMN approval_count BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'approved purchases of more than nothing',
   ADD COLUMN used_cents BIGINT NOT NULL DEFAULT 0 COMMENT 'card_usage of all time';
 
+-- Each change of a balance moves its entry in the index by balance, and with
+-- that the server proved this key again: a shared lock on the wallet's row, for
+-- every payment of its cards, against whoever funds or freezes one. The audit
+-- proves whose each account is.
+ALTER TABLE ledger_accounts DROP FOREIGN KEY ledger_accounts_ibfk_1;
+
 -- Where test time runs ahead, what is due cannot be told from the real time.
 ALTER TABLE wallets ADD KEY (clock_offset_s);
 

@@ -7,6 +7,7 @@
 #include "../flow/cards.h"
 #include "../store/bins.h"
 #include "resources.h"
+#include "snapshot.h"
 
 /* What goes in. */
 
@@ -295,6 +296,19 @@ static void card_print(const struct card_row *row,
 	};
 
 	emit_object(body, &card_object, &view);
+}
+
+bool card_snapshot_print(struct call *call, const json_t *snapshot,
+			 struct text *body)
+{
+	struct card_limits limits;
+	struct card_row row;
+
+	if (!snapshot_read(call->arena, snapshot, &card_row_shape, &row) ||
+	    !snapshot_read(call->arena, snapshot, &card_limits_shape, &limits))
+		return false;
+	card_print(&row, &limits, body);
+	return true;
 }
 
 static void issue_print(const void *arg, struct text *body)

@@ -8,6 +8,17 @@
 /* What routes.c takes from the resource files: tables and handlers, one file
  * per first segment of the URL. */
 
+/* Each prints its object from an event's snapshot; false when it cannot be
+ * read. */
+bool card_snapshot_print(struct call *call, const json_t *snapshot,
+			 struct text *body);
+bool transaction_snapshot_print(struct call *call, const json_t *snapshot,
+				struct text *body);
+bool challenge_snapshot_print(struct call *call, const json_t *snapshot,
+			      struct text *body);
+bool deposit_snapshot_print(struct call *call, const json_t *snapshot,
+			    struct text *body);
+
 /* bins.c */
 extern const struct shape bins_query;
 extern const struct emit_object bin_object;
@@ -68,6 +79,12 @@ extern const struct emit_object transaction_row_object, transaction_object,
 	transaction_simulated_object;
 void transactions_list(struct call *call);
 void transactions_get(struct call *call);
+
+/* events.c */
+extern const struct shape events_query;
+extern const struct emit_object event_object;
+void events_list(struct call *call);
+void events_get(struct call *call);
 
 /* three_ds.c */
 extern const struct shape challenges_query, simulate_3ds_body;

@@ -4,6 +4,7 @@
 #include "../base/arena.h"
 #include "../flow/challenges.h"
 #include "resources.h"
+#include "snapshot.h"
 
 struct challenges_query {
 	const char *card_id, *status;
@@ -118,6 +119,19 @@ static struct challenge_view challenge_show(struct call *call,
 			view.otp = otp;
 	}
 	return view;
+}
+
+bool challenge_snapshot_print(struct call *call, const json_t *snapshot,
+			      struct text *body)
+{
+	struct challenge_view view;
+	struct challenge_row row;
+
+	if (!snapshot_read(call->arena, snapshot, &challenge_row_shape, &row))
+		return false;
+	view = challenge_show(call, &row);
+	emit_object(body, &challenge_object, &view);
+	return true;
 }
 
 void challenges_list(struct call *call)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/arena.h"
 #include "resources.h"
+#include "snapshot.h"
 
 struct transactions_query {
 	const char *card_id, *type, *status, *merchant;
@@ -71,7 +72,7 @@ static const struct emit_field event_fields[] = {
 	EVENT("balance_after", EMIT_MONEY, balance_after),
 	EVENT("created_at", EMIT_TIME, created_at),
 };
-static const struct emit_object event_object =
+static const struct emit_object timeline_event_object =
 	EMIT("TransactionEvent", event_fields);
 
 struct transaction_view {
@@ -128,7 +129,7 @@ struct transaction_view {
 		    .nullable = true),                                         \
 		ROW("updated_at", EMIT_TIME, updated_at),                      \
 		OUT(struct transaction_view, "timeline", EMIT_LIST, timeline,  \
-		    .object = &event_object)
+		    .object = &timeline_event_object)
 
 static const struct emit_field list_fields[] = {TRANSACTION_FIELDS};
 static const struct emit_field detail_fields[] = {
@@ -176,6 +177,29 @@ static struct transaction_view transaction_show_whole(
 	if (shown->response_code != NULL)
 		view.row.response_code = shown->response_code;
 	return view;
+}
+
+/* The timeline lies in the snapshot as a list of rows. */
+bool transaction_snapshot_print(struct call *call, const json_t *snapshot,
+				struct text *body)
+{
+	const json_t *timeline = json_object_get(snapshot, "timeline");
+	size_t count = json_array_size(timeline);
+	struct transaction_event *events =
+		arena_alloc(call->arena, (count + 1) * sizeof(*events));
+	struct transaction_shown shown = {.events = events, .count = count};
+	struct transaction_view view;
+
+	if (!snapshot_read(call->arena, snapshot, &transaction_row_shape,
+			   &shown.row))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!snapshot_read(call->arena, json_array_get(timeline, i),
+				   &transaction_event_shape, &events[i]))
+			return false;
+	view = transaction_show_whole(&shown);
+	emit_object(body, &transaction_object, &view);
+	return true;
 }
 
 void transaction_simulated_print(const void *arg, struct text *body)

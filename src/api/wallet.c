@@ -5,6 +5,7 @@
 #include "../core/units.h"
 #include "../flow/deposits.h"
 #include "resources.h"
+#include "snapshot.h"
 
 #define CURRENCY_DOC "btc, eth, sol, usdt, usdt-sol or xmr."
 
@@ -136,6 +137,18 @@ void deposit_print(const void *deposit_command, struct text *body)
 	struct deposit_view view = deposit_show(body->arena, &command->row);
 
 	emit_object(body, &deposit_object, &view);
+}
+
+bool deposit_snapshot_print(struct call *call, const json_t *snapshot,
+			    struct text *body)
+{
+	struct deposit_command command = {.action = NULL};
+
+	if (!snapshot_read(call->arena, snapshot, &deposit_row_shape,
+			   &command.row))
+		return false;
+	deposit_print(&command, body);
+	return true;
 }
 
 void wallet_balance(struct call *call)

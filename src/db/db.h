@@ -41,6 +41,20 @@ struct db_field {
 	size_t offset;
 };
 
+/* A table's or view's row: its columns' names, separated by ", ", and where
+ * each lies in the struct. */
+struct row_shape {
+	const char *names;
+	const struct db_field *fields;
+	size_t count, size;
+};
+#define ROW_SHAPE(columns, table, row)                                         \
+	{                                                                      \
+		.names = (columns), .fields = (table),                         \
+		.count = sizeof(table) / sizeof((table)[0]),                   \
+		.size = sizeof(row)                                            \
+	}
+
 /* A statement as data: text, and where parameters and columns live in the
  * caller's structs. */
 struct statement {

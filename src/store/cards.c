@@ -47,6 +47,8 @@
 	}
 
 static const struct db_field card_columns[] = {CARD_FIELDS(0)};
+const struct row_shape card_row_shape =
+	ROW_SHAPE(CARD_COLUMNS, card_columns, struct card_row);
 static const struct db_field answer_columns[] = {
 	{DB_TEXT, offsetof(struct card_answer, outcome)},
 	CARD_FIELDS(offsetof(struct card_answer, card)),
@@ -203,23 +205,28 @@ enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
 	return db_one(db, arena, &statement_get, &params, row);
 }
 
+static const struct db_field limits_columns[] = {
+	{DB_MONEY, offsetof(struct card_limits, limit_used)},
+	{DB_MONEY, offsetof(struct card_limits, month_used)},
+	{DB_MONEY, offsetof(struct card_limits, bin_max_monthly)},
+	{DB_TIME, offsetof(struct card_limits, resets_at)},
+};
+#define LIMITS_COLUMNS                                                         \
+	"limit_used_cents, month_used_cents, bin_max_monthly_cents, "          \
+	"limit_resets_at"
+const struct row_shape card_limits_shape =
+	ROW_SHAPE(LIMITS_COLUMNS, limits_columns, struct card_limits);
+
 enum db_result card_limits_get(struct db *db, struct arena *arena,
 			       int64_t card_id, struct card_limits *limits)
 {
 	static const struct db_field params[] = {{DB_INT, 0}};
-	static const struct db_field columns[] = {
-		{DB_MONEY, offsetof(struct card_limits, limit_used)},
-		{DB_MONEY, offsetof(struct card_limits, month_used)},
-		{DB_MONEY, offsetof(struct card_limits, bin_max_monthly)},
-		{DB_TIME, offsetof(struct card_limits, resets_at)},
-	};
 	static const struct statement statement = {
 		.name = "card_limits",
-		.sql = "SELECT limit_used_cents, month_used_cents, "
-		       "bin_max_monthly_cents, limit_resets_at "
-		       "FROM card_limits WHERE card_id = ?",
+		.sql = "SELECT " LIMITS_COLUMNS " FROM card_limits "
+		       "WHERE card_id = ?",
 		DB_PARAMS(params),
-		DB_COLUMNS(columns, struct card_limits),
+		DB_COLUMNS(limits_columns, struct card_limits),
 	};
 
 	return db_one(db, arena, &statement, &card_id, limits);

@@ -18,6 +18,8 @@ struct card_row {
 		created_at, expires_at, clock_offset_s;
 };
 
+extern const struct row_shape card_row_shape, card_limits_shape;
+
 /* What a card's limits have left, as of the wallet's present. */
 struct card_limits {
 	struct money limit_used, month_used, bin_max_monthly;

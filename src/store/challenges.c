@@ -17,6 +17,8 @@
 		ROW(DB_TIME, created_at)
 
 static const struct db_field row_columns[] = {CHALLENGE_FIELDS};
+const struct row_shape challenge_row_shape =
+	ROW_SHAPE(CHALLENGE_COLUMNS, row_columns, struct challenge_row);
 static const struct db_field answer_columns[] = {
 	ROW(DB_TEXT, outcome),
 	CHALLENGE_FIELDS,

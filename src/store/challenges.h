@@ -18,6 +18,8 @@ struct challenge_row {
 	int64_t tries, expires_at, completed_at, created_at;
 };
 
+extern const struct row_shape challenge_row_shape;
+
 struct challenge_new {
 	struct payment_card card;
 	const char *public_id;

@@ -178,6 +178,8 @@ static const struct db_field refund_params[] = {
 		ROW(DB_TIME, updated_at)
 
 static const struct db_field transaction_columns[] = {TRANSACTION_FIELDS};
+const struct row_shape transaction_row_shape = ROW_SHAPE(
+	TRANSACTION_COLUMNS, transaction_columns, struct transaction_row);
 static const struct db_field answer_columns[] = {
 	ROW(DB_TEXT, outcome),
 	TRANSACTION_FIELDS,
@@ -195,6 +197,11 @@ static const struct db_field event_columns[] = {
 	EVENT(DB_TIME, created_at),	 EVENT(DB_TEXT, decline_reason),
 	EVENT(DB_TEXT, decline_reasons),
 };
+#define EVENT_COLUMNS                                                          \
+	"number, type, amount_cents, approved, response_code, "                \
+	"balance_after_cents, created_at, decline_reason, decline_reasons"
+const struct row_shape transaction_event_shape =
+	ROW_SHAPE(EVENT_COLUMNS, event_columns, struct transaction_event);
 
 const struct statement authorization_open_statement = {
 	.name = "authorization_open",
@@ -288,9 +295,7 @@ static const struct statement statement_find = {
 };
 static const struct statement statement_events = {
 	.name = "transaction_events",
-	.sql = "SELECT number, type, amount_cents, approved, response_code, "
-	       "balance_after_cents, created_at, decline_reason, "
-	       "decline_reasons FROM transaction_event_rows "
+	.sql = "SELECT " EVENT_COLUMNS " FROM transaction_event_rows "
 	       "WHERE transaction_id = ? ORDER BY number",
 	DB_PARAMS(events_params),
 	DB_COLUMNS(event_columns, struct transaction_event),

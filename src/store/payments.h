@@ -102,6 +102,8 @@ struct transaction_row {
 				 it came before; 0: it did not */
 };
 
+extern const struct row_shape transaction_row_shape;
+
 struct transaction_event {
 	int64_t number;
 	const char *type;
@@ -112,6 +114,8 @@ struct transaction_event {
 	int64_t created_at;
 	const char *decline_reason, *decline_reasons;
 };
+
+extern const struct row_shape transaction_event_shape;
 
 struct clearing {
 	struct payment_target target;

@@ -86,6 +86,8 @@ static const struct db_field clock_columns[] = {
 	}
 
 static const struct db_field deposit_columns[] = {DEPOSIT_FIELDS};
+const struct row_shape deposit_row_shape =
+	ROW_SHAPE(DEPOSIT_COLUMNS, deposit_columns, struct deposit_row);
 static const struct db_field deposit_answer_columns[] = {
 	{DB_TEXT, offsetof(struct deposit_row, outcome)},
 	DEPOSIT_FIELDS,

@@ -27,6 +27,8 @@ struct deposit_row {
 	int64_t confirmations, required_confirmations, created_at, confirmed_at;
 };
 
+extern const struct row_shape deposit_row_shape;
+
 struct deposit_filter {
 	int64_t wallet_id;
 	const char *status, *currency; /* NULL: any */
