@@ -256,7 +256,7 @@ def test_postings_to_nobody(network):
         reply = network.post(path, {
             "network_ref": reference(), "pan": "4916530000000000",
             "amount": 5, "merchant": shop()})
-        assert reply.status == 404 or reply["response_code"] == "14", reply
+        assert (reply.status, reply.error) == (404, "not_found"), reply
 
 
 def test_both_worlds(network, account):
@@ -390,6 +390,45 @@ def test_malformed_postings(network, owner, numbered, path, change, param):
     reply = network.post(path, body)
     assert (reply.status, reply.body.get("param")) == (400, param), reply
     assert trace(owner, numbered) == before
+
+
+@pytest.mark.parametrize("ref", ["%C3%A4", "a%20b", "x" * 65, "%00", "a%2Fb",
+                                 "%ff"])
+@pytest.mark.parametrize("kind", ["increment", "advice", "reversal",
+                                  "clearing"])
+def test_references_that_nothing_can_have(network, kind, ref):
+    reply = network.call("POST", f"/authorizations/{ref}/{kind}",
+                         {"amount": 5}, check=False)
+    assert reply.status in (200, 400, 404), reply
+    assert reply.body.get("approved") is not True, reply
+
+
+@pytest.mark.parametrize("name, path", [
+    ("network_ref", "/authorizations"), ("network_ref", "/force_posts"),
+    ("network_ref", "/refunds"), ("original_network_ref", "/refunds"),
+    ("card_id", "/authorizations"), ("card_id", "/force_posts"),
+    ("message_ref", "reversal"), ("message_ref", "clearing"),
+    ("message_ref", "increment"), ("message_ref", "advice")])
+def test_references_in_ascii(network, owner, numbered, name, path):
+    """Printable ASCII, as references are kept."""
+    for text in ("ä", "a\u0007b", "\u20ac" * 21):
+        if path[0] == "/":
+            body = {"network_ref": reference(), "pan": numbered["pan"],
+                    "amount": 5, "merchant": shop(), name: text}
+            if name == "card_id":
+                del body["pan"]
+        else:
+            made = authorization(numbered)
+            network.post("/authorizations", made)
+            body = {"amount": 5, name: text}
+        before = trace(owner, numbered)
+        reply = network.post(
+            path if path[0] == "/" else
+            f"/authorizations/{made['network_ref']}/{path}", body)
+        if name == "card_id" and reply.status in (200, 404):
+            continue  # there is just no such card
+        assert (reply.status, reply.body.get("param")) == (400, name), reply
+        assert trace(owner, numbered) == before
 
 
 # --- fuzz ---------------------------------------------------------------------
