@@ -37,7 +37,9 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
          'last_used_at', c.last_used_at, 'frozen_at', c.frozen_at,
          'terminated_at', c.terminated_at, 'created_at', c.created_at,
          'expires_at', c.expires_at, 'mode', w.mode,
-         'clock_offset_s', w.clock_offset_s) AS snapshot
+         'clock_offset_s', w.clock_offset_s, 'type', c.type,
+         'limit_window', c.limit_window, 'count_limit', c.count_limit,
+         'locked_merchant', c.locked_merchant) AS snapshot
   FROM cards AS c
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id
@@ -47,20 +49,26 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
 -- A BIN's acceptance is its own of the last 30 days once there are 100
 -- authorizations, before that the operator's figure; each world has its own.
 CREATE OR REPLACE VIEW bin_rows AS
-SELECT b.id, m.mode, b.network, b.type, b.issuer_country, b.three_ds,
-       b.apple_pay, b.google_pay, b.max_transaction_cents,
-       b.max_monthly_cents,
+SELECT b.id, b.network, b.type, b.issuer_country, b.three_ds, b.apple_pay,
+       b.google_pay, b.max_transaction_cents, b.max_monthly_cents,
        COALESCE((SELECT IF(SUM(a.approved + a.declined) >= 100,
                            CAST(SUM(a.approved) * 1000
                                 DIV SUM(a.approved + a.declined) AS SIGNED),
                            NULL)
                    FROM bin_authorizations AS a
-                  WHERE a.bin_id = b.id AND a.mode = m.mode
+                  WHERE a.bin_id = b.id AND a.mode = 'live'
                     AND a.day > UTC_DATE() - INTERVAL 30 DAY),
-                b.acceptance_tenths) AS acceptance_tenths,
+                b.acceptance_tenths) AS acceptance_live_tenths,
+       COALESCE((SELECT IF(SUM(a.approved + a.declined) >= 100,
+                           CAST(SUM(a.approved) * 1000
+                                DIV SUM(a.approved + a.declined) AS SIGNED),
+                           NULL)
+                   FROM bin_authorizations AS a
+                  WHERE a.bin_id = b.id AND a.mode = 'test'
+                    AND a.day > UTC_DATE() - INTERVAL 30 DAY),
+                b.acceptance_tenths) AS acceptance_test_tenths,
        b.best_for, b.issuing, b.created_at
-  FROM bins AS b
-  CROSS JOIN (SELECT 'live' AS mode UNION ALL SELECT 'test') AS m;
+  FROM bins AS b;
 
 CREATE OR REPLACE ALGORITHM = MERGE VIEW deposit_rows AS
 SELECT d.public_id, d.wallet_id, d.id, d.currency, d.network, d.address,

@@ -485,15 +485,18 @@ BEGIN
   DECLARE v_balance BIGINT;
   DECLARE v_cents BIGINT DEFAULT IF(p_approved, p_approved_cents, 0);
   DECLARE v_days INT;
+  DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
+  DECLARE v_mode VARCHAR(4) CHARACTER SET ascii;
   DECLARE v_now DATETIME;
 
   IF COALESCE(p_card_id, 0) <> 0 THEN
     SELECT c.wallet_id, l.id,
            IF(c.funding = 'wallet' OR c.status = 'terminated',
               w.ledger_account_id, l.id),
-           c.hold_account_id, l.balance_cents, hold_days(p_mcc),
-           UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
-      INTO v_wallet, v_source, v_back, v_hold, v_balance, v_days, v_now
+           c.hold_account_id, l.balance_cents, hold_days(p_mcc), c.bin_id,
+           w.mode, UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
+      INTO v_wallet, v_source, v_back, v_hold, v_balance, v_days, v_bin,
+           v_mode, v_now
       FROM cards AS c
       JOIN wallets AS w ON w.id = c.wallet_id
       JOIN ledger_accounts AS l
@@ -535,14 +538,6 @@ BEGIN
        COALESCE(p_decline_reasons, '[]'), v_journal, v_balance, v_now);
     CALL transaction_count_add(v_wallet, p_card_id,
                                IF(p_approved, 'authorization', 'decline'));
-    INSERT INTO bin_authorizations
-      (bin_id, mode, day, slot, approved, declined)
-    SELECT c.bin_id, w.mode, UTC_DATE(), p_card_id MOD 16, p_approved,
-           NOT p_approved
-      FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
-     WHERE c.id = p_card_id
-        ON DUPLICATE KEY UPDATE approved = approved + VALUES(approved),
-                                declined = declined + VALUES(declined);
     IF p_approved THEN
       UPDATE cards
          SET transaction_count = transaction_count + 1,
@@ -562,6 +557,15 @@ BEGIN
   END IF;
 
   CALL network_ref_answer(p_network_ref, v_id);
+  -- Last, since cards of one BIN meet here.
+  IF v_id IS NOT NULL THEN
+    INSERT INTO bin_authorizations
+      (bin_id, mode, day, slot, approved, declined)
+    VALUES (v_bin, v_mode, UTC_DATE(), p_card_id MOD 16, p_approved,
+            NOT p_approved)
+    ON DUPLICATE KEY UPDATE approved = approved + VALUES(approved),
+                            declined = declined + VALUES(declined);
+  END IF;
   IF p_network_ref IS NOT NULL AND v_cents > 0
      AND @network_ref_reversal > 0 THEN
     CALL transaction_release(v_id, p_card_id, 'reversal',
@@ -1009,7 +1013,7 @@ BEGIN
   END IF;
   SET v_outcome = CASE
     WHEN v_id IS NOT NULL THEN 'replay'
-    WHEN v_card IS NULL THEN 'card_not_found'
+    WHEN v_card IS NULL THEN 'not_found'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
     ELSE 'ok' END;
 
@@ -1111,7 +1115,7 @@ BEGIN
     WHEN v_linked AND (v_original IS NULL OR v_kind = 'refund'
                        OR v_named <> v_card)
     THEN 'original_not_found'
-    WHEN v_card IS NULL THEN 'card_not_found'
+    WHEN v_card IS NULL THEN 'not_found'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
     WHEN p_amount_cents > v_room THEN 'refund_exceeds_purchase'
     ELSE 'ok' END;

@@ -52,7 +52,7 @@ BEGIN
   SELECT wallet_id, status INTO v_wallet, v_status
     FROM cards WHERE id = v_card FOR UPDATE;
   SET v_outcome = CASE
-    WHEN v_card IS NULL THEN 'card_not_found'
+    WHEN v_card IS NULL THEN 'not_found'
     WHEN v_status = 'terminated' THEN 'card_terminated'
     WHEN p_amount_cents < 0 THEN 'amount_too_small'
     ELSE 'ok' END;

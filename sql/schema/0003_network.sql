@@ -80,7 +80,7 @@ CREATE TABLE transaction_events (
   transaction_id  BIGINT UNSIGNED NOT NULL,
   number          INT UNSIGNED NOT NULL COMMENT 'from 1, without gaps',
   type            ENUM('authorization','increment','advice','reversal','expiry','clearing','release','refund','force_post') NOT NULL,
-  amount_cents    BIGINT NOT NULL COMMENT 'what was asked for, approved, cleared, given back …',
+  amount_cents    BIGINT NOT NULL COMMENT 'what was asked for, approved, cleared, given back',
   hold_cents      BIGINT NOT NULL COMMENT 'what it did to the hold',
   approved        BOOLEAN NOT NULL,
   final           BOOLEAN NOT NULL DEFAULT TRUE COMMENT 'of a clearing: no more will come',

@@ -50,9 +50,8 @@ void bins_list(struct call *call)
 	if (!page_open(call, &query->page, "bins", false, &after, &window,
 		       &number))
 		return;
-	status = bin_list(call->service->db, call->arena,
-			  call->login->test ? "test" : "live", &window, &rows,
-			  &result);
+	status = bin_list(call->service->db, call->arena, call->login->test,
+			  &window, &rows, &result);
 	if (status != DB_OK) {
 		reply_error(call, error_of_result(status), NULL);
 		return;

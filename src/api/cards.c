@@ -283,18 +283,23 @@ static const struct emit_field details_fields[] = {
 const struct emit_object card_details_object =
 	EMIT("CardDetails", details_fields);
 
-/* limits are zeros for a card that was never used. */
+/* limits is not looked at for a card that was never used. */
 static void card_print(const struct card_row *row,
 		       const struct card_limits *limits, struct text *body)
 {
-	struct card_view view = {
-		.row = *row,
-		.available_to_spend = card_available(
-			row->balance, row->spending_limit, limits->limit_used,
-			limits->bin_max_monthly, limits->month_used),
-		.limit_resets_at = limits->resets_at,
+	static const struct card_limits unused = {
+		.limit_used = MONEY_USD(0),
+		.month_used = MONEY_USD(0),
+		.bin_max_monthly = MONEY_USD(0),
 	};
+	struct card_view view = {.row = *row};
 
+	if (row->transaction_count == 0)
+		limits = &unused;
+	view.available_to_spend = card_available(
+		row->balance, row->spending_limit, limits->limit_used,
+		limits->bin_max_monthly, limits->month_used);
+	view.limit_resets_at = limits->resets_at;
 	emit_object(body, &card_object, &view);
 }
 
@@ -315,9 +320,7 @@ static void issue_print(const void *arg, struct text *body)
 {
 	const struct card_issue *issue = arg;
 
-	static const struct card_limits unused = {.resets_at = 0};
-
-	card_print(&issue->answer.card, &unused, body);
+	card_print(&issue->answer.card, NULL, body);
 }
 
 static void command_print(const void *arg, struct text *body)
@@ -486,7 +489,7 @@ void cards_create(struct call *call)
 
 void cards_get(struct call *call)
 {
-	struct card_limits limits = {.resets_at = 0};
+	struct card_limits limits;
 	struct card_row row;
 	enum db_result status;
 

@@ -22,18 +22,22 @@ static const struct db_field bin_columns[] = {
  * digits filled up to eight sort alike. */
 #define BIN_ORDER "CAST(RPAD(id, 8, '0') AS UNSIGNED) * 10 + LENGTH(id)"
 
-static const struct list_source bin_source = {
-	.name = "bin_list",
-	.select = "SELECT id, network, type, issuer_country, three_ds, "
-		  "apple_pay, google_pay, max_transaction_cents, "
-		  "max_monthly_cents, acceptance_tenths, best_for, issuing "
-		  "FROM bin_rows",
-	.count = "SELECT COUNT(*) FROM bin_rows",
-	.key = BIN_ORDER,
-	.id = BIN_ORDER,
-	.columns = bin_columns,
-	.column_count = sizeof(bin_columns) / sizeof(bin_columns[0]),
-	.row_size = sizeof(struct bin_row),
+#define BIN_SOURCE(acceptance)                                                 \
+	{                                                                      \
+		.name = "bin_list",                                            \
+		.select =                                                      \
+			"SELECT id, network, type, issuer_country, three_ds, " \
+			"apple_pay, google_pay, max_transaction_cents, "       \
+			"max_monthly_cents, " acceptance                       \
+			", best_for, issuing "                                 \
+			"FROM bin_rows",                                       \
+		.count = "SELECT COUNT(*) FROM bin_rows", .key = BIN_ORDER,    \
+		.id = BIN_ORDER, DB_COLUMNS(bin_columns, struct bin_row)       \
+	}
+
+static const struct list_source bin_sources[] = {
+	[false] = BIN_SOURCE("acceptance_live_tenths"),
+	[true] = BIN_SOURCE("acceptance_test_tenths"),
 };
 
 struct list_place bin_place(const struct bin_row *row)
@@ -48,7 +52,7 @@ struct list_place bin_place(const struct bin_row *row)
 	return (struct list_place){place, place};
 }
 
-enum db_result bin_list(struct db *db, struct arena *arena, const char *mode,
+enum db_result bin_list(struct db *db, struct arena *arena, bool test,
 			const struct list_window *window, struct bin_row **rows,
 			struct list_result *result)
 {
@@ -56,12 +60,12 @@ enum db_result bin_list(struct db *db, struct arena *arena, const char *mode,
 	enum db_result status;
 
 	list_query_init(&query, arena);
-	list_where_text(&query, "mode = ?", mode);
-	status = list_count(db, arena, &bin_source, &query, &result->total);
+	status = list_count(db, arena, &bin_sources[test], &query,
+			    &result->total);
 	if (status != DB_OK)
 		return status;
-	return list_rows(db, arena, &bin_source, &query, window, (void **)rows,
-			 result);
+	return list_rows(db, arena, &bin_sources[test], &query, window,
+			 (void **)rows, result);
 }
 
 enum db_result category_list(struct db *db, struct arena *arena,

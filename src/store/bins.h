@@ -12,8 +12,8 @@ struct bin_row {
 	int64_t acceptance_tenths; /* 972 is 97.2 % */
 };
 
-/* mode is "live" or "test": each has its own acceptance. */
-enum db_result bin_list(struct db *db, struct arena *arena, const char *mode,
+/* The live and the test world have an acceptance each. */
+enum db_result bin_list(struct db *db, struct arena *arena, bool test,
 			const struct list_window *window, struct bin_row **rows,
 			struct list_result *result);
 struct list_place bin_place(const struct bin_row *row);

@@ -17,23 +17,37 @@ API_ROUTINES = {
     "tx_begin", "tx_commit", "key_touch", "card_create", "card_update",
     "card_freeze", "card_unfreeze", "card_terminate", "card_fund",
     "card_withdraw", "card_details_read", "deposit_address_take",
-    "simulate_deposit", "simulate_deposit_change", "simulate_clock"}
+    "simulate_deposit", "simulate_deposit_change", "simulate_clock",
+    "authorization_open", "authorization_read", "authorization_post",
+    "authorization_close", "increment_read", "increment_post",
+    "transaction_advice", "transaction_clear", "transaction_reverse",
+    "force_post", "refund", "challenge_create", "challenge_read",
+    "challenge_answer"}
 API_TABLES = {"card_rows", "wallet_rows", "deposit_rows", "bin_rows",
-              "api_logins", "mcc_categories", "card_counts", "currencies"}
+              "api_logins", "mcc_categories", "card_counts", "currencies",
+              "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
+              "transaction_count_rows", "challenge_rows"}
 ADMIN_ROUTINES = {
     "admin_account_create", "admin_account_suspend", "admin_account_reactivate",
     "admin_account_close", "admin_key_issue", "admin_key_scope",
     "admin_key_expire", "admin_key_revoke", "admin_key_networks",
     "admin_bin_put", "admin_bin_stop", "admin_bin_start", "admin_currency_set",
     "admin_category_set", "admin_card_freeze", "admin_card_unfreeze",
-    "admin_card_terminate", "admin_wallet_adjust", "admin_address_import"}
+    "admin_card_terminate", "admin_card_limits_set", "admin_wallet_adjust",
+    "admin_hold_window_set", "admin_country_block", "admin_country_unblock",
+    "admin_address_import"}
 ADMIN_TABLES = {
     "admin_accounts", "admin_keys", "admin_cards", "admin_deposits",
     "admin_ledger_trial_balance", "admin_daily_volume", "admin_audit",
     "admin_currencies", "admin_address_pool", "admin_queue", "bin_rows",
-    "mcc_categories"}
+    "mcc_categories", "admin_transactions", "admin_transaction_events",
+    "admin_open_holds", "admin_daily_payments", "admin_challenges",
+    "admin_hold_windows", "admin_blocked_countries"}
+KEEPER_ROUTINES = {"keeper_holds", "keeper_challenges", "keeper_deposits",
+                   "keeper_idempotency", "keeper_usage"}
 ROLES = {"api": (API_ROUTINES, API_TABLES),
-         "admin": (ADMIN_ROUTINES, ADMIN_TABLES)}
+         "admin": (ADMIN_ROUTINES, ADMIN_TABLES),
+         "keeper": (KEEPER_ROUTINES, set())}
 
 
 def denied(connection, statement):
@@ -51,7 +65,7 @@ def tables(owner):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_table_can_be_written(world, role):
-    connection = getattr(world, role)
+    connection = getattr(world.installation, role)
     for table in tables(world.owner):
         column = query(world.owner, f"SHOW COLUMNS FROM {table}")[0]["Field"]
         for statement in (
@@ -70,7 +84,7 @@ def test_no_table_can_be_written(world, role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_only_these_tables_can_be_read(world, role):
-    connection = getattr(world, role)
+    connection = getattr(world.installation, role)
     for table in tables(world.owner):
         if table in ROLES[role][1]:
             query(connection, f"SELECT * FROM {table} LIMIT 1")
@@ -83,11 +97,12 @@ def test_only_these_tables_can_be_read(world, role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_only_these_routines_can_be_called(world, role):
-    connection = getattr(world, role)
+    connection = getattr(world.installation, role)
     routines = query(world.owner, "SELECT routine_name AS name, routine_type AS"
                      " kind FROM information_schema.routines WHERE"
                      " routine_schema = DATABASE()")
-    assert {r["name"] for r in routines} >= API_ROUTINES | ADMIN_ROUTINES
+    assert {r["name"] for r in routines} >= (
+        API_ROUTINES | ADMIN_ROUTINES | KEEPER_ROUTINES)
     for routine in routines:
         count = len(query(
             world.owner, "SELECT 1 FROM information_schema.parameters WHERE"
@@ -110,8 +125,8 @@ def test_only_these_routines_can_be_called(world, role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_else(world, role):
-    connection = getattr(world, role)
-    other = {"api": "admin", "admin": "api"}[role]
+    connection = getattr(world.installation, role)
+    other = {"api": "admin", "admin": "api", "keeper": "api"}[role]
     for statement in (
             "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT 1",
             "CREATE PROCEDURE p() SELECT 1", f"DROP DATABASE {DATABASE}",
@@ -129,9 +144,13 @@ def test_nothing_else(world, role):
 
 
 @pytest.mark.parametrize("table", ["ledger_journals", "ledger_entries",
-                                   "ledger_seals", "audit_log"])
+                                   "ledger_seals", "audit_log",
+                                   "transaction_events"])
 def test_history_is_not_the_owners_to_change(world, table):
-    world.card()
+    card = world.card()
+    if table == "transaction_events":
+        world.call("force_post", card, None, None, f"txn_{card}", 1,
+                   *[None] * 5)
     if table == "ledger_seals" and not query(world.owner,
                                              "SELECT 1 FROM ledger_seals"):
         query(world.owner, "INSERT INTO ledger_seals (first_journal,"
