@@ -246,17 +246,9 @@ def test_auto_freeze_once(world):
 
 def test_funding_cures_an_overdrawn_card(world):
     card = world.card(10000)
-    world.call("card_freeze", card, "overdrawn")
-    # As a clearing beyond the balance leaves it.
-    query(world.owner, "CALL ledger_post('clearing', NULL, (SELECT"
-          " ledger_account_id FROM cards WHERE public_id = %s),"
-          " operator_account('network_settlement', %s), 10500, FALSE, @j)",
-          card, world.wallet)
-    query(world.owner, "INSERT INTO events (public_id, wallet_id, sequence,"
-          " type, snapshot, journal_id, created_at) SELECT CONCAT('evt_',"
-          " @j), %s, 1, 'test', '{}', @j, NOW()", world.wallet)
-    query(world.owner, "UPDATE wallets SET event_sequence = 1 WHERE id = %s",
-          world.wallet)
+    world.call("force_post", card, None, None, f"txn_{card}", 10500,
+               *[None] * 5)
+    assert world.row(card)["frozen_reason"] == "overdrawn"
     world.give(2000)
     assert world.call("card_fund", card, 499)["new_balance_cents"] == -1
     assert world.row(card)["status"] == "frozen"

@@ -362,7 +362,7 @@ def test_references_of_a_sandbox_are_its_own(world, network):
     assert live.read(card)["card_id"] is None
     live.query("ROLLBACK")
     assert live.clear(one)["outcome"] == "original_not_found"
-    assert live.force(card, 5)["outcome"] == "card_not_found"
+    assert live.force(card, 5)["outcome"] == "not_found"
 
 
 def test_by_number(world, network):
@@ -632,7 +632,7 @@ def test_force_post(world, network):
                                  -5500, 4500, "restaurants")
     assert network.force(card, 5500, ref)["outcome"] == "replay"
     assert network.force(card, 0)["outcome"] == "amount_too_small"
-    assert network.force("card_none", 5)["outcome"] == "card_not_found"
+    assert network.force("card_none", 5)["outcome"] == "not_found"
     of_card = world.row(card)
     assert (of_card["total_spent_cents"], of_card["transaction_count"],
             of_card["last_used_at"]) == (5500, 1, row["created_at"])
@@ -678,7 +678,7 @@ def test_refund(world, network):
                    network.refund(None, 1, row["public_id"]),
                    network.refund(None, 1, None, "none")):
         assert answer["outcome"] == "original_not_found"
-    assert network.refund("card_none", 1)["outcome"] == "card_not_found"
+    assert network.refund("card_none", 1)["outcome"] == "not_found"
     assert network.refund(card, 0)["outcome"] == "amount_too_small"
     for answer in (network.clear(row["public_id"], 5),
                    network.reverse(row["public_id"]),
@@ -949,7 +949,7 @@ def test_challenge(world, network):
     assert done["status"] == "completed" and done["completed_at"]
     assert world.call("challenge_answer", public_id, False) == done
     assert world.events(card)[1:] == ["3ds.challenge", "3ds.completed"]
-    assert challenge(world, "card_none")["outcome"] == "card_not_found"
+    assert challenge(world, "card_none")["outcome"] == "not_found"
     assert world.call("challenge_answer", "3ds_none", True)["outcome"] == (
         "not_found")
     assert Network(world.api, world.wallets["live"]).query(
