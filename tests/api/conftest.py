@@ -350,7 +350,7 @@ def pytest_sessionstart(session):
 def pytest_collection_modifyitems(items):
     # What looks back at the whole run comes last; what kills parts of the
     # stack just before it.
-    order = {"test_faults": 1, "test_pool": 1, "test_secrets": 2,
+    order = {"test_faults": 1, "test_pool": 1, "test_walk": 1, "test_secrets": 2,
              "test_zz_run": 3}
     items.sort(key=lambda item: order.get(item.module.__name__, 0))
 

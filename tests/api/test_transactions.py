@@ -443,6 +443,28 @@ def test_the_sandbox_needs_the_write_scope(account, kind):
     refused(reader.post(f"/simulate/{kind}", {}), 403, "scope_missing")
 
 
+def test_messages_that_come_too_late(api, card):
+    declined = authorize(api, card, 500)
+    for kind in ("increment", "advice", "clearing", "reversal"):
+        refused(say(api, kind, declined, amount=1), 400,
+                "transaction_declined")
+    refused(api.post("/simulate/refund", {
+        "transaction_id": declined["id"], "amount": 1}), 400,
+        "refund_exceeds_purchase")
+    settled = authorize(api, card, 10)
+    assert say(api, "clearing", settled).status == 201
+    refused(say(api, "reversal", settled), 400, "transaction_settled")
+    refused(say(api, "increment", settled, amount=1), 400,
+            "transaction_not_pending")
+    voided = authorize(api, card, 10)
+    refused(say(api, "reversal", voided, amount=10.01), 400, "over_reversal")
+    assert say(api, "reversal", voided).status == 201
+    refused(say(api, "increment", voided, amount=1), 400,
+            "transaction_not_pending")
+    shown = api.get(f"/cards/{card['id']}")
+    assert (shown["balance"], shown["pending"]) == (90, 0)
+
+
 # --- once and again -----------------------------------------------------------
 
 

@@ -31,4 +31,5 @@ def test_statements_of_the_page(world):
           world.account)
     query(world.admin, "CALL admin_account_close(%s)", world.account)
     query(world.admin, "CALL admin_category_set(7311, 7319, 'advertising')")
+    query(world.admin, "CALL admin_hold_window_set(7032, 7033, 7)")
     assert query(world.owner, "SELECT * FROM mcc_categories") == categories
