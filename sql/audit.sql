@@ -420,25 +420,19 @@ SELECT CONCAT('journal ', e.journal_id), '1 event', CONCAT(COUNT(*))
 HAVING COUNT(*) > 1;
 
 -- An adjustment has its reason in the audit log, and the reverse.
--- The GROUP BY makes a table with a key of the log: no product of the two.
+-- Both sides are summed, not joined: the log has no index on its details.
 CREATE OR REPLACE VIEW audit_adjustments AS
-SELECT CONCAT('journal ', j.id) AS subject, '1 row of audit_log' AS expected,
-       CONCAT(COALESCE(l.told, 0)) AS found
-  FROM ledger_journals AS j
-  LEFT JOIN (SELECT CAST(JSON_VALUE(detail, '$.journal_id') AS UNSIGNED)
-                      AS journal_id, COUNT(*) AS told
-               FROM audit_log
-              WHERE JSON_VALUE(detail, '$.journal_id') IS NOT NULL
-              GROUP BY 1) AS l ON l.journal_id = j.id
- WHERE j.kind = 'adjustment' AND COALESCE(l.told, 0) <> 1
- UNION ALL
-SELECT CONCAT('audit_log ', l.id), CONCAT('journal ', l.journal_id), 'none'
-  FROM (SELECT id, CAST(JSON_VALUE(detail, '$.journal_id') AS UNSIGNED)
-                     AS journal_id
+SELECT CONCAT('journal ', journal_id) AS subject,
+       CONCAT(SUM(posted), ' rows of audit_log') AS expected,
+       CONCAT(SUM(told)) AS found
+  FROM (SELECT id AS journal_id, 1 AS posted, 0 AS told
+          FROM ledger_journals WHERE kind = 'adjustment'
+         UNION ALL
+        SELECT CAST(JSON_VALUE(detail, '$.journal_id') AS UNSIGNED), 0, 1
           FROM audit_log
-         WHERE JSON_VALUE(detail, '$.journal_id') IS NOT NULL) AS l
-  LEFT JOIN ledger_journals AS j ON j.id = l.journal_id
- WHERE j.id IS NULL;
+         WHERE JSON_VALUE(detail, '$.journal_id') IS NOT NULL) AS both_sides
+ GROUP BY journal_id
+HAVING SUM(posted) <> SUM(told);
 
 -- The counts behind the lists' totals.
 CREATE OR REPLACE VIEW audit_card_counts AS

@@ -40,6 +40,7 @@ class Server:
             shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults",
             f"--user={user}", f"--datadir={data}", f"--socket={self.socket}",
             f"--pid-file={self.folder}/pid", "--skip-networking",
+            f"--tmpdir={self.folder}",
             f"--log-error={self.folder}/error.log",
             "--innodb-buffer-pool-size=64M", "--performance-schema=OFF",
             "--innodb-flush-log-at-trx-commit=1", "--secure-timestamp=YES",

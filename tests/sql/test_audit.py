@@ -300,7 +300,7 @@ TAMPERINGS = {
     "an adjustment's reason given away": (
         "UPDATE audit_log SET detail = JSON_SET(detail, '$.journal_id', 9999)"
         " WHERE action = 'wallet_adjust' LIMIT 1",
-        "audit_adjustments: audit_log"),
+        "audit_adjustments: journal 9999: expected 0 rows of audit_log, found 1"),
     "money posted without a word": (
         "CALL ledger_post('adjustment', NULL, (SELECT MIN(id) FROM"
         " ledger_accounts WHERE kind = 'adjustment' AND mode = 'test'),"
