@@ -19,7 +19,8 @@ SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
   LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
   LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
 
--- The object of a card's event: the columns of its row, as they are stored.
+-- The object of a card's event: the columns of its row, as they are stored, and
+-- of a card that has been used those of card_limits.
 -- Over the tables, not over card_rows: each event is made from it.
 CREATE OR REPLACE ALGORITHM = MERGE VIEW card_snapshots AS
 SELECT c.id, c.wallet_id, w.clock_offset_s,
@@ -39,7 +40,20 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
          'expires_at', c.expires_at, 'mode', w.mode,
          'clock_offset_s', w.clock_offset_s, 'type', c.type,
          'limit_window', c.limit_window, 'count_limit', c.count_limit,
-         'locked_merchant', c.locked_merchant) AS snapshot
+         'locked_merchant', c.locked_merchant,
+         'limit_used_cents',
+         IF(c.transaction_count = 0, NULL,
+            (SELECT u.limit_used_cents FROM card_limits AS u
+              WHERE u.card_id = c.id)),
+         'month_used_cents',
+         IF(c.transaction_count = 0, NULL,
+            (SELECT u.month_used_cents FROM card_limits AS u
+              WHERE u.card_id = c.id)),
+         'limit_resets_at',
+         IF(c.transaction_count = 0, NULL,
+            (SELECT u.limit_resets_at FROM card_limits AS u
+              WHERE u.card_id = c.id)),
+         'bin_max_monthly_cents', b.max_monthly_cents) AS snapshot
   FROM cards AS c
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id

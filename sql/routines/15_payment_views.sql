@@ -38,45 +38,6 @@ SELECT n.wallet_id, n.card_id, c.public_id AS card_public_id, n.type,
   FROM transaction_counts AS n
   LEFT JOIN cards AS c ON c.id = n.card_id;
 
--- The object of a transaction's event: its row, and what happened to it.
-CREATE OR REPLACE ALGORITHM = MERGE VIEW transaction_snapshots AS
-SELECT id, wallet_id, card_id,
-       JSON_OBJECT('id', id, 'public_id', public_id, 'wallet_id', wallet_id,
-         'card_id', card_id, 'card_public_id', card_public_id,
-         'card_last4', card_last4, 'network_ref', network_ref, 'kind', kind,
-         'type', type, 'status', status, 'requested_cents', requested_cents,
-         'authorized_cents', authorized_cents,
-         'reversed_cents', reversed_cents, 'cleared_cents', cleared_cents,
-         'expired_cents', expired_cents, 'refunded_cents', refunded_cents,
-         'hold_cents', hold_cents, 'amount_cents', amount_cents,
-         'balance_after_cents', balance_after_cents,
-         'merchant_name', merchant_name, 'merchant_mcc', merchant_mcc,
-         'merchant_country', merchant_country,
-         'merchant_city', merchant_city, 'merchant_id', merchant_id,
-         'category', category,
-         'merchant_amount_cents', merchant_amount_cents,
-         'merchant_currency', merchant_currency,
-         'response_code', response_code,
-         'authorization_code', authorization_code,
-         'decline_reason', decline_reason,
-         'decline_reasons', decline_reasons, 'three_ds', three_ds,
-         'original_public_id', original_public_id,
-         'hold_expires_at', hold_expires_at, 'created_at', created_at,
-         'updated_at', updated_at,
-         'timeline', (SELECT JSON_ARRAYAGG(JSON_OBJECT(
-                               'number', e.number, 'type', e.type,
-                               'amount_cents', e.amount_cents,
-                               'approved', e.approved,
-                               'response_code', e.response_code,
-                               'balance_after_cents', e.balance_after_cents,
-                               'decline_reason', e.decline_reason,
-                               'created_at', e.created_at)
-                               ORDER BY e.number)
-                        FROM transaction_events AS e
-                       WHERE e.transaction_id = transaction_rows.id))
-         AS snapshot
-  FROM transaction_rows;
-
 -- A challenge that nobody answered in time is expired, swept up or not.
 CREATE OR REPLACE ALGORITHM = MERGE VIEW challenge_rows AS
 SELECT h.id, h.public_id, h.wallet_id, c.public_id AS card_public_id,

@@ -48,41 +48,6 @@ RETURN (SELECT l.id
                                             ':s', c.id MOD 16) USING ascii)
          WHERE c.id = p_card_id)//
 
--- What is used after this moment counts at p_now. The year is the calendar's;
--- the others trail, the month from the same day of the last one.
-CREATE OR REPLACE FUNCTION limit_window_start(
-  p_window VARCHAR(16) CHARACTER SET ascii, p_now DATETIME)
-RETURNS DATETIME DETERMINISTIC NO SQL
-RETURN CASE p_window WHEN 'daily' THEN p_now - INTERVAL 1 DAY
-                     WHEN 'weekly' THEN p_now - INTERVAL 7 DAY
-                     WHEN 'monthly' THEN p_now - INTERVAL 1 MONTH
-                     WHEN 'yearly' THEN MAKEDATE(YEAR(p_now), 1)
-                                        - INTERVAL 1 SECOND END//
-
--- What the card used after a moment: seconds up to the next full minute,
--- minutes up to the next hour, hours up to the next day, and days. Never more
--- rows than that, whatever the card has done.
-CREATE OR REPLACE FUNCTION card_usage_since(
-  p_card_id BIGINT UNSIGNED, p_after DATETIME)
-RETURNS BIGINT READS SQL DATA
-BEGIN
-  DECLARE v_second DATETIME DEFAULT p_after + INTERVAL 1 SECOND;
-  DECLARE v_minute DATETIME DEFAULT
-    v_second + INTERVAL (60 - SECOND(v_second)) MOD 60 SECOND;
-  DECLARE v_hour DATETIME DEFAULT
-    v_minute + INTERVAL (60 - MINUTE(v_minute)) MOD 60 MINUTE;
-  DECLARE v_day DATETIME DEFAULT
-    v_hour + INTERVAL (24 - HOUR(v_hour)) MOD 24 HOUR;
-
-  RETURN (SELECT COALESCE(SUM(cents), 0)
-            FROM card_usage FORCE INDEX (PRIMARY)
-           WHERE card_id = p_card_id
-             AND (level = 0 AND start >= v_second AND start < v_minute
-                  OR level = 1 AND start >= v_minute AND start < v_hour
-                  OR level = 2 AND start >= v_hour AND start < v_day
-                  OR level = 3 AND start >= v_day));
-END//
-
 -- Counts (or with negative cents, takes back) a use at the moment it was made.
 CREATE OR REPLACE PROCEDURE card_use(
   IN p_card_id BIGINT UNSIGNED, IN p_at DATETIME, IN p_cents BIGINT)
@@ -153,27 +118,69 @@ BEGIN
 END//
 
 -- Numbers an event of the transaction's card and writes it with the
--- transaction as it is now. The caller holds the card's row.
+-- transaction's row, as transaction_rows has it, and what happened to it. The
+-- caller holds the card's row. Of tables, not views: a view would be parsed
+-- again at every call.
 CREATE OR REPLACE PROCEDURE transaction_event(
   IN p_transaction_id BIGINT UNSIGNED, IN p_card_id BIGINT UNSIGNED,
   IN p_type VARCHAR(32) CHARACTER SET ascii, IN p_journal_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_wallet BIGINT UNSIGNED;
-  DECLARE v_snapshot LONGTEXT;
-  DECLARE v_now DATETIME(6);
-
   UPDATE cards SET event_sequence = (@card_sequence := event_sequence + 1)
    WHERE id = p_card_id;
-  SELECT t.wallet_id, t.snapshot,
-         UTC_TIMESTAMP(6) + INTERVAL w.clock_offset_s SECOND
-    INTO v_wallet, v_snapshot, v_now
-    FROM transaction_snapshots AS t JOIN wallets AS w ON w.id = t.wallet_id
-   WHERE t.id = p_transaction_id;
   INSERT INTO events (public_id, wallet_id, card_id, sequence, type, snapshot,
                       journal_id, created_at)
-  VALUES (CONCAT('evt_', random_base62(20)), v_wallet, p_card_id,
-          @card_sequence, p_type, v_snapshot, p_journal_id, v_now);
+  SELECT CONCAT('evt_', random_base62(20)), t.wallet_id, t.card_id,
+         @card_sequence, p_type,
+         JSON_OBJECT(
+           'id', t.id, 'public_id', t.public_id, 'wallet_id', t.wallet_id,
+           'card_id', t.card_id, 'card_public_id', c.public_id,
+           'card_last4', c.last4, 'network_ref', t.network_ref,
+           'kind', t.kind, 'type', t.type, 'status', t.status,
+           'requested_cents', t.requested_cents,
+           'authorized_cents', t.authorized_cents,
+           'reversed_cents', t.reversed_cents,
+           'cleared_cents', t.cleared_cents,
+           'expired_cents', t.expired_cents,
+           'refunded_cents', t.refunded_cents,
+           'hold_cents', GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
+                       - t.expired_cents),
+           'amount_cents', CASE WHEN t.status = 'declined' THEN -t.requested_cents
+                WHEN t.kind = 'refund' THEN t.requested_cents
+                WHEN t.status = 'pending'
+                THEN t.reversed_cents - t.authorized_cents
+                WHEN t.status IN ('settled', 'refunded')
+                THEN -t.cleared_cents
+                ELSE -t.authorized_cents END,
+           'balance_after_cents', t.balance_after_cents,
+           'merchant_name', t.merchant_name, 'merchant_mcc', t.merchant_mcc,
+           'merchant_country', t.merchant_country,
+           'merchant_city', t.merchant_city, 'merchant_id', t.merchant_id,
+           'category', t.category,
+           'merchant_amount_cents', t.merchant_amount_cents,
+           'merchant_currency', t.merchant_currency,
+           'response_code', t.response_code,
+           'authorization_code', t.authorization_code,
+           'decline_reason', t.decline_reason,
+           'decline_reasons', t.decline_reasons, 'three_ds', t.three_ds,
+           'original_public_id', o.public_id,
+           'hold_expires_at', t.hold_expires_at, 'created_at', t.created_at,
+           'updated_at', t.updated_at,
+           'timeline',
+           (SELECT JSON_ARRAYAGG(JSON_OBJECT(
+                     'number', e.number, 'type', e.type,
+                     'amount_cents', e.amount_cents, 'approved', e.approved,
+                     'response_code', e.response_code,
+                     'balance_after_cents', e.balance_after_cents,
+                     'decline_reason', e.decline_reason,
+                     'created_at', e.created_at) ORDER BY e.number)
+              FROM transaction_events AS e WHERE e.transaction_id = t.id)),
+         p_journal_id, UTC_TIMESTAMP(6) + INTERVAL w.clock_offset_s SECOND
+    FROM transactions AS t
+    JOIN wallets AS w ON w.id = t.wallet_id
+    JOIN cards AS c ON c.id = t.card_id
+    LEFT JOIN transactions AS o ON o.id = t.original_transaction_id
+   WHERE t.id = p_transaction_id;
 END//
 
 -- Freezes an active card that is in debt by what nobody could refuse, or whose
@@ -296,26 +303,6 @@ BEGIN
   END IF;
 END//
 
--- All that does not depend on the request.
-CREATE OR REPLACE ALGORITHM = MERGE VIEW authorization_cards AS
-SELECT c.id AS card_id, c.public_id AS card_public_id, c.wallet_id, w.mode,
-       UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND AS now, c.status,
-       c.expires_at, c.pan_sealed, a.status AS account_status, c.type,
-       c.locked_merchant, c.allowed_categories,
-       c.spending_limit_cents AS limit_cents, c.limit_window,
-       b.max_transaction_cents AS bin_max_transaction_cents,
-       b.max_monthly_cents AS bin_max_monthly_cents, c.count_limit,
-       c.approval_count,
-       c.type = 'single_use' AND c.approval_count > 0 AS single_use_spent,
-       l.balance_cents
-  FROM cards AS c
-  LEFT JOIN wallets AS w ON w.id = c.wallet_id
-  LEFT JOIN accounts AS a ON a.id = w.account_id
-  LEFT JOIN bins AS b ON b.id = c.bin_id
-  LEFT JOIN ledger_accounts AS l
-    ON l.id = IF(c.funding = 'wallet', w.ledger_account_id,
-                 c.ledger_account_id)//
-
 -- Claims the reference, locks the card, and answers what a decision is made
 -- from. outcome ok, or replay: answered before, by transaction_public_id or,
 -- where that is NULL, with card_unknown. card_id NULL: there is no such card.
@@ -345,21 +332,31 @@ BEGIN
       CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
     END IF;
   END IF;
-  SELECT IF(v_answered, 'replay', 'ok') AS outcome, c.card_id,
-         c.card_public_id, c.wallet_id, c.mode, c.now, c.status, c.expires_at,
-         c.pan_sealed, c.account_status, c.type, c.locked_merchant,
-         c.allowed_categories, c.limit_cents, c.limit_window,
-         v_limit_used AS limit_used_cents, c.bin_max_transaction_cents,
-         c.bin_max_monthly_cents, v_month_used AS month_used_cents,
-         c.count_limit, c.approval_count, c.single_use_spent, c.balance_cents,
-         mcc_category(p_mcc) AS category,
+  SELECT IF(v_answered, 'replay', 'ok') AS outcome, c.id AS card_id,
+         c.public_id AS card_public_id, c.wallet_id, w.mode,
+         UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND AS now, c.status,
+         c.expires_at, c.pan_sealed, a.status AS account_status, c.type,
+         c.locked_merchant, c.allowed_categories,
+         c.spending_limit_cents AS limit_cents, c.limit_window,
+         v_limit_used AS limit_used_cents,
+         b.max_transaction_cents AS bin_max_transaction_cents,
+         b.max_monthly_cents AS bin_max_monthly_cents,
+         v_month_used AS month_used_cents, c.count_limit, c.approval_count,
+         c.type = 'single_use' AND c.approval_count > 0 AS single_use_spent,
+         l.balance_cents, mcc_category(p_mcc) AS category,
          EXISTS (SELECT 1 FROM blocked_countries WHERE country = p_country)
            AS country_blocked,
          (SELECT public_id FROM transactions WHERE id = v_transaction)
            AS transaction_public_id,
          IF(v_answered, 1, NULL) AS event_number
     FROM (SELECT 1) AS one
-    LEFT JOIN authorization_cards AS c ON c.card_id = v_card;
+    LEFT JOIN cards AS c ON c.id = v_card
+    LEFT JOIN wallets AS w ON w.id = c.wallet_id
+    LEFT JOIN accounts AS a ON a.id = w.account_id
+    LEFT JOIN bins AS b ON b.id = c.bin_id
+    LEFT JOIN ledger_accounts AS l
+      ON l.id = IF(c.funding = 'wallet', w.ledger_account_id,
+                   c.ledger_account_id);
 END//
 
 CREATE OR REPLACE PROCEDURE authorization_open(
@@ -685,21 +682,33 @@ BEGIN
   IF v_outcome = 'ok' THEN
     CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
   END IF;
-  SELECT v_outcome AS outcome, c.card_id, c.card_public_id, c.wallet_id,
-         c.mode, c.now, c.status, c.expires_at, c.pan_sealed,
-         c.account_status, c.type, c.locked_merchant, c.allowed_categories,
-         c.limit_cents, c.limit_window, v_limit_used AS limit_used_cents,
-         c.bin_max_transaction_cents, c.bin_max_monthly_cents,
+  SELECT v_outcome AS outcome, c.id AS card_id,
+         c.public_id AS card_public_id, c.wallet_id, w.mode,
+         UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND AS now, c.status,
+         c.expires_at, c.pan_sealed, a.status AS account_status, c.type,
+         c.locked_merchant, c.allowed_categories,
+         c.spending_limit_cents AS limit_cents, c.limit_window,
+         v_limit_used AS limit_used_cents,
+         b.max_transaction_cents AS bin_max_transaction_cents,
+         b.max_monthly_cents AS bin_max_monthly_cents,
          v_month_used AS month_used_cents, c.count_limit, c.approval_count,
-         FALSE AS single_use_spent, c.balance_cents, t.category,
+         FALSE AS single_use_spent,
+         l.balance_cents, t.category,
          EXISTS (SELECT 1 FROM blocked_countries
                   WHERE country = t.merchant_country) AS country_blocked,
          t.public_id AS transaction_public_id, t.id AS transaction_id,
-         t.hold_cents, t.status AS transaction_status,
-         v_number AS event_number
+         GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
+                     - t.expired_cents) AS hold_cents,
+         t.status AS transaction_status, v_number AS event_number
     FROM (SELECT 1) AS one
-    LEFT JOIN authorization_cards AS c ON c.card_id = v_card
-    LEFT JOIN transaction_rows AS t ON t.id = v_id;
+    LEFT JOIN cards AS c ON c.id = v_card
+    LEFT JOIN wallets AS w ON w.id = c.wallet_id
+    LEFT JOIN accounts AS a ON a.id = w.account_id
+    LEFT JOIN bins AS b ON b.id = c.bin_id
+    LEFT JOIN ledger_accounts AS l
+      ON l.id = IF(c.funding = 'wallet', w.ledger_account_id,
+                   c.ledger_account_id)
+    LEFT JOIN transactions AS t ON t.id = v_id;
 END//
 
 -- Keeps the decision on an increment; a declined one leaves the hold as it is.
@@ -1186,51 +1195,5 @@ BEGIN
                              v_back, v_hold, v_now);
   END IF;
 END//
-
--- What the card has used, as the card's own page shows it. resets_at: when the
--- oldest use in the window leaves it; NULL where none will.
-CREATE OR REPLACE FUNCTION limit_resets_at(
-  p_card_id BIGINT UNSIGNED, p_window VARCHAR(16) CHARACTER SET ascii,
-  p_now DATETIME)
-RETURNS DATETIME READS SQL DATA
-BEGIN
-  DECLARE v_first, v_leaves DATETIME;
-
-  IF p_window = 'yearly' THEN
-    RETURN MAKEDATE(YEAR(p_now) + 1, 1);
-  END IF;
-  SELECT MIN(start) INTO v_first FROM card_usage FORCE INDEX (PRIMARY)
-   WHERE card_id = p_card_id AND level = 0 AND cents > 0
-     AND start > limit_window_start(p_window, p_now);
-  SET v_leaves = CASE p_window WHEN 'daily' THEN v_first + INTERVAL 1 DAY
-                               WHEN 'weekly' THEN v_first + INTERVAL 7 DAY
-                               WHEN 'monthly' THEN v_first + INTERVAL 1 MONTH
-                               END;
-  -- 31 January has no day in February: it leaves with the first of March.
-  IF p_window = 'monthly' AND v_leaves - INTERVAL 1 MONTH < v_first THEN
-    SET v_leaves = LAST_DAY(v_leaves) + INTERVAL 1 DAY;
-  END IF;
-  RETURN v_leaves;
-END//
-
-CREATE OR REPLACE VIEW card_limits AS
-SELECT c.id AS card_id,
-       CASE c.limit_window
-         WHEN 'transaction' THEN 0
-         WHEN 'forever' THEN c.used_cents
-         ELSE card_usage_since(c.id, limit_window_start(c.limit_window,
-                UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
-       END AS limit_used_cents,
-       card_usage_since(c.id, limit_window_start('monthly',
-         UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
-         AS month_used_cents,
-       IF(c.spending_limit_cents = 0, NULL,
-          limit_resets_at(c.id, c.limit_window,
-            UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
-         AS limit_resets_at,
-       b.max_monthly_cents AS bin_max_monthly_cents
-  FROM cards AS c
-  JOIN wallets AS w ON w.id = c.wallet_id
-  JOIN bins AS b ON b.id = c.bin_id//
 
 DELIMITER ;

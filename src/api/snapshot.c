@@ -9,10 +9,13 @@
 #include "../base/text.h"
 #include "../json/exact.h"
 
+/* JSON_OBJECT quotes a number that an expression made. */
 static bool read_int(const json_t *value, int64_t *number)
 {
 	const char *digits = exact_number(value);
 
+	if (digits == NULL)
+		digits = exact_string(value);
 	if (json_is_boolean(value)) {
 		*number = json_is_true(value);
 		return true;
