@@ -47,7 +47,7 @@ static void fuzz_must(bool good)
 }
 
 /* What was taken keeps to the table. */
-static void fuzz_check_row(const struct fuzz_row *row)
+static inline void fuzz_check_row(const struct fuzz_row *row)
 {
 	fuzz_must(row->text == NULL ||
 		  (utf8_valid(row->text, strlen(row->text)) &&
