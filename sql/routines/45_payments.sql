@@ -143,9 +143,11 @@ BEGIN
            'cleared_cents', t.cleared_cents,
            'expired_cents', t.expired_cents,
            'refunded_cents', t.refunded_cents,
-           'hold_cents', GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
+           'hold_cents',
+           GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
                        - t.expired_cents),
-           'amount_cents', CASE WHEN t.status = 'declined' THEN -t.requested_cents
+           'amount_cents',
+           CASE WHEN t.status = 'declined' THEN -t.requested_cents
                 WHEN t.kind = 'refund' THEN t.requested_cents
                 WHEN t.status = 'pending'
                 THEN t.reversed_cents - t.authorized_cents
