@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transactions: what the sandbox makes, as lists and details show it."""
 
+import datetime
 import itertools
 import re
 from decimal import Decimal
 
 import pytest
 from conftest import MISSING_CARD, at_once, unique
-from payments import events, journal_count, shop
+from payments import Setup, events, journal_count, shop
 from test_lists import by_cursor, by_pages, ids
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -176,6 +177,60 @@ def test_the_card_shows_it(api):
     assert api.get(path)["available_to_spend"] == 0
     row, = api.get("/cards")["data"]
     assert row["balance"] == 50
+
+
+def moment(text):
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock(api, seconds=0):
+    reply = api.post("/simulate/clock", {"advance_seconds": seconds})
+    assert reply.status == 201, reply
+    return moment(reply["now"])
+
+
+def clock_to(api, when):
+    return clock(api, int((when - clock(api)).total_seconds()))
+
+
+@pytest.mark.parametrize("day", [(1, 31), (2, 28), (3, 31), (4, 30),
+                                 (12, 31)])
+@pytest.mark.parametrize("window", ["daily", "weekly", "monthly", "yearly"])
+def test_when_limits_leave_more(api, owner, window, day):
+    """Not before limit_resets_at, and then."""
+    now = clock(api)
+    start = datetime.datetime(now.year, *day, 17, 30)
+    if start <= now:
+        start = start.replace(year=now.year + 1)
+    clock_to(api, start)
+    card = api.card(500, spending_limit=100)
+    Setup(owner).change(card["id"], limit_window=window)
+    path = f"/cards/{card['id']}"
+    assert api.get(path)["limit_resets_at"] is None
+    say(api, "clearing", authorize(api, card, 40))
+    clock(api, 3600)
+    say(api, "clearing", authorize(api, card, 10))
+    used = api.get(path)
+    assert used["available_to_spend"] == 50
+    resets = moment(used["limit_resets_at"])
+    assert resets > clock(api)
+    clock_to(api, resets - datetime.timedelta(seconds=5))
+    before = api.get(path)
+    assert before["available_to_spend"] == 50
+    assert before["limit_resets_at"] == used["limit_resets_at"]
+    clock(api, 6)
+    assert api.get(path)["available_to_spend"] >= 90
+
+
+def test_limits_that_never_leave_more(api, owner):
+    for window in ("transaction", "forever"):
+        card = api.card(500, spending_limit=100)
+        Setup(owner).change(card["id"], limit_window=window)
+        authorize(api, card, 40)
+        shown = api.get(f"/cards/{card['id']}")
+        assert shown["limit_resets_at"] is None
+        assert shown["available_to_spend"] == \
+            (60 if window == "forever" else 100)
 
 
 # --- lists --------------------------------------------------------------------
