@@ -293,9 +293,11 @@ def test_event_holds_the_row(world):
     event = query(world.owner, "SELECT * FROM events WHERE wallet_id = %s"
                   " AND card_id IS NOT NULL", world.wallet)[0]
     snapshot = json.loads(event["snapshot"])
-    row = world.row(card)
+    limits = query(world.owner, "SELECT * FROM card_limits WHERE card_id = %s",
+                   world.row(card)["id"])[0]
+    row = world.row(card) | limits
     assert set(snapshot) == set(row) - {"ledger_wallet_id", "ledger_kind",
-                                        "ledger_card_id"}
+                                        "ledger_card_id", "card_id"}
     for name, value in snapshot.items():
         is_time = isinstance(row[name], datetime.datetime)
         assert value == (str(row[name]) if is_time else row[name]), name
