@@ -25,14 +25,13 @@ static const struct db_field bin_columns[] = {
 #define BIN_SOURCE(acceptance)                                                 \
 	{                                                                      \
 		.name = "bin_list",                                            \
-		.select =                                                      \
-			"SELECT id, network, type, issuer_country, three_ds, " \
-			"apple_pay, google_pay, max_transaction_cents, "       \
-			"max_monthly_cents, " acceptance                       \
-			", best_for, issuing "                                 \
-			"FROM bin_rows",                                       \
-		.count = "SELECT COUNT(*) FROM bin_rows", .key = BIN_ORDER,    \
-		.id = BIN_ORDER, DB_COLUMNS(bin_columns, struct bin_row)       \
+		.names = "id, network, type, issuer_country, three_ds, "       \
+			 "apple_pay, "                                         \
+			 "google_pay, max_transaction_cents, "                 \
+			 "max_monthly_cents, " acceptance                      \
+			 ", best_for, issuing",                                \
+		.from = "bin_rows", .key = BIN_ORDER, .id = BIN_ORDER,         \
+		DB_COLUMNS(bin_columns, struct bin_row)                        \
 	}
 
 static const struct list_source bin_sources[] = {

@@ -330,10 +330,9 @@ enum db_result card_details_read(struct db *db, struct arena *arena,
 }
 
 #define CARD_SOURCE(order_key, order_id)                                       \
-	.name = "card_list",                                                   \
-	.select = "SELECT " CARD_COLUMNS " FROM card_rows",                    \
-	.count = "SELECT COUNT(*) FROM card_rows", .key = order_key,           \
-	.id = order_id, DB_COLUMNS(card_columns, struct card_row)
+	.name = "card_list", .names = CARD_COLUMNS, .from = "card_rows",       \
+	.key = order_key, .id = order_id,                                      \
+	DB_COLUMNS(card_columns, struct card_row)
 
 static const struct list_source card_sources[] = {
 	[CARD_SORT_CREATED_AT] = {CARD_SOURCE("number", "number")},

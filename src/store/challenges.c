@@ -77,8 +77,8 @@ static const struct statement statement_get = {
 
 static const struct list_source challenge_source = {
 	.name = "challenge_list",
-	.select = "SELECT " CHALLENGE_COLUMNS " FROM challenge_rows",
-	.count = "SELECT COUNT(*) FROM challenge_rows",
+	.names = CHALLENGE_COLUMNS,
+	.from = "challenge_rows",
 	.key = "id",
 	.id = "id",
 	DB_COLUMNS(row_columns, struct challenge_row),

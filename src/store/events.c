@@ -32,8 +32,8 @@ static const struct statement statement_get = {
 };
 static const struct list_source source = {
 	.name = "event_list",
-	.select = "SELECT " EVENT_COLUMNS " FROM event_rows",
-	.count = "SELECT COUNT(*) FROM event_rows",
+	.names = EVENT_COLUMNS,
+	.from = "event_rows",
 	.key = "id",
 	.id = "id",
 	DB_COLUMNS(columns, struct event_row),

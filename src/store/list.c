@@ -99,6 +99,40 @@ static void place_condition(struct list_query *query,
 		       window->after->id);
 }
 
+static void order_add(struct text *sql, const struct list_source *source,
+		      bool descending)
+{
+	const char *way = descending ? "DESC" : "ASC";
+
+	text_printf(sql, " ORDER BY %s %s", source->key, way);
+	if (strcmp(source->key, source->id) != 0)
+		text_printf(sql, ", %s %s", source->id, way);
+}
+
+/* The whole rows of the page only: those that a deep page skips over are
+ * looked at in the index alone. */
+static const char *rows_sql(const struct list_source *source,
+			    const struct list_query *query,
+			    const struct list_window *window)
+{
+	bool deep = window->after == NULL && window->page > 1;
+	struct text sql;
+
+	text_init(&sql, query->where.arena);
+	text_printf(&sql, "SELECT %s FROM ", source->names);
+	if (deep)
+		text_add(&sql, "(SELECT id AS place FROM ");
+	text_printf(&sql, "%s%s", source->from, query->where.data);
+	order_add(&sql, source, window->descending);
+	text_add(&sql, " LIMIT ? OFFSET ?");
+	if (deep) {
+		text_printf(&sql, ") AS places STRAIGHT_JOIN %s ON id = place",
+			    source->from);
+		order_add(&sql, source, window->descending);
+	}
+	return sql.data;
+}
+
 enum db_result list_rows(struct db *db, struct arena *arena,
 			 const struct list_source *source,
 			 const struct list_query *query,
@@ -106,8 +140,6 @@ enum db_result list_rows(struct db *db, struct arena *arena,
 			 struct list_result *result)
 {
 	struct list_query full = *query;
-	const char *way = window->descending ? "DESC" : "ASC";
-	struct text sql;
 	struct statement statement;
 	enum db_result status;
 
@@ -115,12 +147,6 @@ enum db_result list_rows(struct db *db, struct arena *arena,
 	text_add_n(&full.where, query->where.data, query->where.len);
 	if (window->after != NULL)
 		place_condition(&full, source, window);
-	text_init(&sql, arena);
-	text_printf(&sql, "%s%s ORDER BY %s %s", source->select,
-		    full.where.data, source->key, way);
-	if (strcmp(source->key, source->id) != 0)
-		text_printf(&sql, ", %s %s", source->id, way);
-	text_add(&sql, " LIMIT ? OFFSET ?");
 	/* One row more tells whether another page follows. */
 	param_add(&full, DB_INT, NULL)->integer = window->per_page + 1;
 	param_add(&full, DB_INT, NULL)->integer =
@@ -128,7 +154,7 @@ enum db_result list_rows(struct db *db, struct arena *arena,
 				      : (window->page - 1) * window->per_page;
 	statement = (struct statement){
 		.name = source->name,
-		.sql = sql.data,
+		.sql = rows_sql(source, &full, window),
 		.params = full.params,
 		.param_count = full.count,
 		.columns = source->columns,
@@ -155,8 +181,12 @@ enum db_result list_count(struct db *db, struct arena *arena,
 	static const struct db_field column[] = {{DB_INT, 0}};
 	struct statement statement = {
 		.name = source->name,
-		.sql = arena_printf(arena, "%s%s", source->count,
-				    query->where.data),
+		.sql = source->count != NULL
+			       ? arena_printf(arena, "%s%s", source->count,
+					      query->where.data)
+			       : arena_printf(arena,
+					      "SELECT COUNT(*) FROM %s%s",
+					      source->from, query->where.data),
 		.params = query->params,
 		.param_count = query->count,
 		.columns = column,

@@ -62,8 +62,9 @@ const char *list_pattern(struct arena *arena, const char *text);
 /* Where a list comes from and how it is ordered. */
 struct list_source {
 	const char *name;
-	const char *select;   /* "SELECT … FROM …" */
-	const char *count;    /* "SELECT COUNT(*) FROM …" */
+	const char *names;    /* of the columns, for SELECT */
+	const char *from;     /* a view whose rows have a column id */
+	const char *count;    /* NULL: "SELECT COUNT(*) FROM …" */
 	const char *key, *id; /* columns; equal when one orders alone */
 	bool key_is_time;
 	const struct db_field *columns;

@@ -303,8 +303,8 @@ static const struct statement statement_events = {
 
 static const struct list_source transaction_source = {
 	.name = "transaction_list",
-	.select = "SELECT " TRANSACTION_COLUMNS " FROM transaction_rows",
-	.count = "SELECT COUNT(*) FROM transaction_rows",
+	.names = TRANSACTION_COLUMNS,
+	.from = "transaction_rows",
 	.key = "id",
 	.id = "id",
 	DB_COLUMNS(transaction_columns, struct transaction_row),

@@ -142,8 +142,8 @@ static const struct statement statement_clock = {
 
 static const struct list_source deposit_source = {
 	.name = "deposit_list",
-	.select = "SELECT " DEPOSIT_COLUMNS " FROM deposit_rows",
-	.count = "SELECT COUNT(*) FROM deposit_rows",
+	.names = DEPOSIT_COLUMNS,
+	.from = "deposit_rows",
 	.key = "id",
 	.id = "id",
 	DB_COLUMNS(deposit_columns, struct deposit_row),
