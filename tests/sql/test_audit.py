@@ -207,7 +207,7 @@ TAMPERINGS = {
     "a hold of nothing": (
         "UPDATE ledger_accounts SET balance_cents = 500"
         " WHERE owner_key = 'hold:test:1'",
-        "audit_holds: account hold:test:1: expected at most 0, found 500"),
+        "audit_holds: account hold:test:1: expected 0, found 500"),
     "money on a terminated card": (
         "UPDATE ledger_accounts SET balance_cents = 500"
         " WHERE owner_key = 'card:test:3'",
