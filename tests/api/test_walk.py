@@ -58,6 +58,7 @@ class Walk:
         self.setup = Setup(owner)
         self.named = way.name == "network"
         self.said = []  # what can be said again, and its answer
+        self.seen = set()  # statuses, reasons and refusals that came by
         self.what = None
         self.hurried(lambda: account.adjust("test", 200_000_00), False)
         self.model = Model(200_000_00)
@@ -210,7 +211,9 @@ class Walk:
         if isinstance(expected, Refused):
             assert reply.error in expected.args, \
                 (self.where(), expected, reply)
+            self.seen.add(reply.error)
         else:
+            self.seen.update(expected)
             assert not reply.error and reply.status < 300, \
                 (self.where(), expected, reply)
             assert reply.approved == (not expected), \
@@ -476,6 +479,7 @@ class Walk:
             del found["authorized"], expected["authorized"]
         expected.update(status=row.status, type=row.type, amount=row.amount,
                         hold=row.hold)
+        self.seen.update((row.status, row.card.reason))
         self.same(found, expected)
 
     def check_wallet(self):
@@ -504,15 +508,30 @@ class Walk:
 
 
 
+# What a walk of a thousand messages comes by.
+USUAL = {
+    "pending", "settled", "voided", "expired", "declined", "refunded",
+    "auto_freeze", "overdrawn", "customer", "expiry_mismatch",
+    "cvv_mismatch", "card_terminated", "card_frozen", "single_use_spent",
+    "merchant_locked", "category_not_allowed", "currency_not_supported",
+    "insufficient_funds", "over_reversal", "transaction_settled",
+    "transaction_declined", "refund_exceeds_purchase"}
+
+
 def walk(seed, messages, stack, admin, owner, way_name, network):
+    seen, all_messages = set(), messages
     while messages > 0:
         account = Account(stack, admin)
         way = Sandbox(account.test) if way_name == "sandbox" else \
             Processor(network)
         part = min(messages, ACCOUNT_MESSAGES)
-        Walk(seed, account, owner, way).run(part)
+        one = Walk(seed, account, owner, way)
+        one.run(part)
+        seen |= one.seen
         messages -= part
         seed += 1
+    assert all_messages < 1000 or USUAL <= seen, USUAL - seen
+    return seen
 
 
 @pytest.mark.parametrize("way", ["sandbox", "network"])

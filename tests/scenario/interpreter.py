@@ -23,11 +23,13 @@ merchant_currency, original.
 """
 
 import datetime
+import json
 import shlex
 from decimal import Decimal
 
 from conftest import Account
-from payments import Processor, Sandbox, Setup, events, shop, with_number
+from payments import (Processor, Sandbox, Setup, events, reference, shop,
+                      with_number)
 
 CARD_COLUMNS = {
     "balance": "balance", "pending": "pending", "spent": "total_spent",
@@ -96,6 +98,7 @@ class Story:
         self.transactions, self.challenges = {}, {}
         self.seen = {}  # events of a card that were told of
         self.blocked = []
+        self.prefix = reference()
 
     def run(self):
         steps = 0
@@ -317,7 +320,7 @@ class Story:
             return before
         known = before is not None and before["id"] == answer.transaction
         if not known:
-            for other, row in self.transactions.items():
+            for row in self.transactions.values():
                 if row["id"] == answer.transaction:
                     known, before = True, row
         if not known:
@@ -395,9 +398,6 @@ class Story:
 
     def reference(self, name):
         """References are the whole world's; a story's are its own."""
-        if not hasattr(self, "prefix"):
-            from payments import reference
-            self.prefix = reference()
         return f"{self.prefix}-{name}"
 
     def message(self, line, kind, **more):
@@ -429,7 +429,6 @@ class Story:
                 "JOIN transactions t ON t.id = e.transaction_id "
                 "WHERE t.public_id = %s ORDER BY e.number DESC LIMIT 1",
                 transaction["id"])
-            import json
             verdict += json.loads(row["decline_reasons"])
         return self.told(line, card, answer, verdict)
 
