@@ -173,25 +173,6 @@ static void message_print(const void *arg, struct text *body)
 	emit_object(body, &network_answer_object, &answer);
 }
 
-/* To the network a reference to nothing is an answer as well: code 25. */
-static void message_call(struct call *call,
-			 enum db_result (*run)(const struct flow *, void *,
-					       enum error_code *),
-			 struct payment_message *message)
-{
-	struct network_answer unknown = {
-		.response_code = "25",
-		.decline_reason = "original_not_found",
-		.decline_reasons = "[\"original_not_found\"]",
-	};
-
-	if (call_effect(call, run, message_print, message) !=
-	    ERR_ORIGINAL_NOT_FOUND)
-		return;
-	text_init(&call->reply->body, call->arena);
-	reply_object(call, &network_answer_object, &unknown);
-}
-
 static struct payment_target target(const struct call *call)
 {
 	const struct message_input *input = call->body;
@@ -210,7 +191,7 @@ void network_increment(struct call *call)
 		.amount = input->amount,
 	};
 
-	message_call(call, payment_increment_run, &message);
+	call_effect(call, payment_increment_run, message_print, &message);
 }
 
 void network_advice(struct call *call)
@@ -220,7 +201,7 @@ void network_advice(struct call *call)
 		.advice = {.target = target(call), .amount = input->amount},
 	};
 
-	message_call(call, payment_advice_run, &message);
+	call_effect(call, payment_advice_run, message_print, &message);
 }
 
 void network_clearing(struct call *call)
@@ -241,7 +222,7 @@ void network_clearing(struct call *call)
 			},
 	};
 
-	message_call(call, payment_clear_run, &message);
+	call_effect(call, payment_clear_run, message_print, &message);
 }
 
 void network_reversal(struct call *call)
@@ -256,7 +237,7 @@ void network_reversal(struct call *call)
 			},
 	};
 
-	message_call(call, payment_reverse_run, &message);
+	call_effect(call, payment_reverse_run, message_print, &message);
 }
 
 void network_force_post(struct call *call)
@@ -273,7 +254,8 @@ void network_force_post(struct call *call)
 
 	if (payment_card_fill(call, input->card_id, input->pan,
 			      &message.force_post.card))
-		message_call(call, payment_force_post_run, &message);
+		call_effect(call, payment_force_post_run, message_print,
+			    &message);
 }
 
 void network_refund(struct call *call)
@@ -300,5 +282,5 @@ void network_refund(struct call *call)
 	    !payment_card_fill(call, input->card_id, input->pan,
 			       &message.refund.card))
 		return;
-	message_call(call, payment_refund_run, &message);
+	call_effect(call, payment_refund_run, message_print, &message);
 }

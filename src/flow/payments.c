@@ -390,6 +390,20 @@ static enum db_result message_recall(const struct flow *flow,
 	return DB_OK;
 }
 
+/* To the network a reference to nothing is an answer, and one that commits: a
+ * reversal is kept until its authorization comes. */
+static enum db_result message_unknown(struct payment_message *message,
+				      enum error_code *refusal)
+{
+	*refusal = ERR_NONE;
+	message->approved = false;
+	message->response_code = "25";
+	message->decline_reason = "original_not_found";
+	message->decline_reasons = "[\"original_not_found\"]";
+	message->balance = message->moved = MONEY_USD(0);
+	return DB_OK;
+}
+
 enum db_result payment_increment_run(const struct flow *flow, void *arg,
 				     enum error_code *refusal)
 {
@@ -406,6 +420,8 @@ enum db_result payment_increment_run(const struct flow *flow, void *arg,
 	replayed = strcmp(row.outcome, "replay") == 0;
 	if (!replayed) {
 		*refusal = error_of_outcome(row.outcome);
+		if (*refusal == ERR_ORIGINAL_NOT_FOUND && flow->wallet_id == 0)
+			return message_unknown(message, refusal);
 		if (*refusal != ERR_NONE)
 			return DB_OK;
 		result = increment_decide(flow, message, &row);
@@ -434,6 +450,8 @@ static enum db_result message_conclude(const struct flow *flow,
 	if (message->row.event_number != 0)
 		return message_recall(flow, message, message->row.event_number);
 	*refusal = error_of_outcome(message->row.outcome);
+	if (*refusal == ERR_ORIGINAL_NOT_FOUND && flow->wallet_id == 0)
+		return message_unknown(message, refusal);
 	message->approved = *refusal == ERR_NONE;
 	message->response_code = "00";
 	message->decline_reasons = "[]";
