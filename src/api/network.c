@@ -13,8 +13,8 @@ struct message_input {
 
 #define INPUT(...) IN(struct message_input, __VA_ARGS__)
 #define MESSAGE_REF                                                            \
-	INPUT("message_ref", SPEC_TEXT, message_ref, .min = 1, .max = 64,      \
-	      .doc = "Makes a repetition the same message.")
+	INPUT("message_ref", SPEC_TEXT, message_ref, .ascii = true, .min = 1,  \
+	      .max = 64, .doc = "Makes a repetition the same message.")
 #define OPTIONAL_AMOUNT                                                        \
 	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,  \
 	      .too_small = ERR_AMOUNT_TOO_SMALL,                               \
@@ -35,8 +35,8 @@ static const struct spec_field clearing_fields[] = {
 	INPUT("merchant_amount", SPEC_MONEY, merchant_amount, .min = 0,
 	      .max = MONEY_MAX_CENTS,
 	      .given = offsetof(struct message_input, merchant_amount_given)),
-	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .min = 3,
-	      .max = 3),
+	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .ascii = true,
+	      .min = 3, .max = 3),
 	MESSAGE_REF,
 };
 static const struct spec_field reversal_fields[] = {
@@ -69,9 +69,10 @@ struct posting_input {
 
 #define POSTING(...) IN(struct posting_input, __VA_ARGS__)
 #define POSTING_FIELDS                                                         \
-	POSTING("network_ref", SPEC_TEXT, network_ref, .required = true,       \
-		.min = 1, .max = 64),                                          \
-		POSTING("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32),   \
+	POSTING("network_ref", SPEC_TEXT, network_ref, .ascii = true,          \
+		.required = true, .min = 1, .max = 64),                        \
+		POSTING("card_id", SPEC_TEXT, card_id, .ascii = true,          \
+			.min = 1, .max = 32),                                  \
 		POSTING("pan", SPEC_DIGITS, pan, .min = 12, .max = 19),        \
 		POSTING("amount", SPEC_MONEY, amount, .required = true,        \
 			.min = 1, .max = MONEY_MAX_CENTS,                      \
@@ -90,7 +91,8 @@ static const struct spec_field refund_fields[] = {
 		.given = offsetof(struct posting_input, merchant_given),
 		.doc = "The purchase's, when left out."),
 	POSTING("original_network_ref", SPEC_TEXT, original_network_ref,
-		.min = 1, .max = 64, .doc = "Of the purchase, if known."),
+		.ascii = true, .min = 1, .max = 64,
+		.doc = "Of the purchase, if known."),
 };
 static const struct spec force_post_spec =
 	SPEC("NetworkForcePost", force_post_fields);

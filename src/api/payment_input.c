@@ -11,8 +11,9 @@
 		 .max = 64),                                                   \
 		MERCHANT("mcc", SPEC_DIGITS, mcc, .required = true, .min = 4,  \
 			 .max = 4, .doc = "ISO 18245, four digits."),          \
-		MERCHANT("country", SPEC_TEXT, country, .required = true,      \
-			 .min = 2, .max = 2, .doc = "ISO 3166 alpha-2."),      \
+		MERCHANT("country", SPEC_TEXT, country, .ascii = true,         \
+			 .required = true, .min = 2, .max = 2,                 \
+			 .doc = "ISO 3166 alpha-2."),                          \
 		MERCHANT("city", SPEC_TEXT, city, .nullable = true, .max = 64)
 
 static const struct spec_field merchant_fields[] = {
@@ -41,8 +42,8 @@ static const char *const kind_names[] = {"purchase", "verification", NULL};
 
 #define INPUT(...) IN(struct authorization_input, __VA_ARGS__)
 #define CARD_FIELDS                                                            \
-	INPUT("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32,              \
-	      .doc = "The card; or pan."),                                     \
+	INPUT("card_id", SPEC_TEXT, card_id, .ascii = true, .min = 1,          \
+	      .max = 32, .doc = "The card; or pan."),                          \
 		INPUT("pan", SPEC_DIGITS, pan, .min = 12, .max = 19,           \
 		      .doc = "The card's number; or card_id.")
 #define QUESTION_FIELDS                                                        \
@@ -61,7 +62,7 @@ static const char *const kind_names[] = {"purchase", "verification", NULL};
 					merchant_amount_given),                \
 		      .doc = "In merchant_currency."),                         \
 		INPUT("merchant_currency", SPEC_TEXT, merchant_currency,       \
-		      .min = 3, .max = 3, .doc = "ISO 4217."),                 \
+		      .ascii = true, .min = 3, .max = 3, .doc = "ISO 4217."),  \
 		INPUT("three_ds", SPEC_OBJECT, three_ds,                       \
 		      .object = &three_ds_spec,                                \
 		      .given = offsetof(struct authorization_input,            \
@@ -76,8 +77,8 @@ static const struct spec_field simulate_fields[] = {
 	QUESTION_FIELDS,
 	SANDBOX_MERCHANT,
 	CVV_FIELD("cvv"),
-	INPUT("network_ref", SPEC_TEXT, network_ref, .min = 1, .max = 64,
-	      .doc = "Makes a repetition the same request."),
+	INPUT("network_ref", SPEC_TEXT, network_ref, .ascii = true, .min = 1,
+	      .max = 64, .doc = "Makes a repetition the same request."),
 };
 static const struct spec_field explain_fields[] = {
 	QUESTION_FIELDS,
@@ -90,8 +91,8 @@ static const struct spec_field network_fields[] = {
 	INPUT("merchant", SPEC_OBJECT, merchant, .required = true,
 	      .object = &network_merchant_spec),
 	CVV_FIELD("cvv2"),
-	INPUT("network_ref", SPEC_TEXT, network_ref, .required = true, .min = 1,
-	      .max = 64),
+	INPUT("network_ref", SPEC_TEXT, network_ref, .ascii = true,
+	      .required = true, .min = 1, .max = 64),
 };
 static const struct authorization_input input_defaults = {
 	.kind = "purchase",

@@ -138,6 +138,9 @@ struct flow call_flow(const struct call *call)
 static const char *param_of(enum error_code code)
 {
 	static const char *const params[ERR_COUNT] = {
+		[ERR_MISSING_PARAMETER] = "amount",
+		[ERR_OVER_REVERSAL] = "amount",
+		[ERR_REFUND_EXCEEDS_PURCHASE] = "amount",
 		[ERR_INSUFFICIENT_FUNDS] = "amount",
 		[ERR_INSUFFICIENT_CARD_BALANCE] = "amount",
 		[ERR_AMOUNT_TOO_SMALL] = "amount",

@@ -210,15 +210,23 @@ static bool call_read(struct call *call)
 	return true;
 }
 
-/* Ids are ASCII; another argument names nothing that is there, and the
- * database could not compare it. */
+/* Ids and references are printable ASCII and no longer than the longest of
+ * them; another argument names nothing that is there, and the database could
+ * not compare it. */
+#define ARG_MAX_LEN 64
+
 static bool args_plain(const struct call *call)
 {
-	for (size_t i = 0; i < ROUTE_ARGS; i++)
-		for (const char *c = call->args[i]; c != NULL && *c != '\0';
-		     c++)
-			if ((unsigned char)*c > 0x7e)
+	for (size_t i = 0; i < ROUTE_ARGS; i++) {
+		const char *arg = call->args[i] == NULL ? "" : call->args[i];
+		size_t len = 0;
+
+		for (; arg[len] != '\0'; len++)
+			if ((unsigned char)arg[len] > 0x7e)
 				return false;
+		if (len > ARG_MAX_LEN)
+			return false;
+	}
 	return true;
 }
 

@@ -12,8 +12,8 @@ struct amount_input {
 
 #define INPUT(...) IN(struct amount_input, __VA_ARGS__)
 #define TRANSACTION_FIELD                                                      \
-	INPUT("transaction_id", SPEC_TEXT, transaction_id, .required = true,   \
-	      .min = 1, .max = 32)
+	INPUT("transaction_id", SPEC_TEXT, transaction_id, .ascii = true,      \
+	      .required = true, .min = 1, .max = 32)
 #define OPTIONAL_AMOUNT                                                        \
 	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,  \
 	      .too_small = ERR_AMOUNT_TOO_SMALL,                               \
@@ -35,8 +35,8 @@ static const struct spec_field clearing_fields[] = {
 	INPUT("merchant_amount", SPEC_MONEY, merchant_amount, .min = 0,
 	      .max = MONEY_MAX_CENTS,
 	      .given = offsetof(struct amount_input, merchant_amount_given)),
-	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .min = 3,
-	      .max = 3),
+	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .ascii = true,
+	      .min = 3, .max = 3),
 };
 static const struct spec_field reversal_fields[] = {
 	TRANSACTION_FIELD,
@@ -72,23 +72,23 @@ struct posting_input {
 	POSTING("amount", SPEC_MONEY, amount, .required = true, .min = 1,      \
 		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
 		.too_large = ERR_AMOUNT_TOO_LARGE),                            \
-		POSTING("network_ref", SPEC_TEXT, network_ref, .min = 1,       \
-			.max = 64,                                             \
+		POSTING("network_ref", SPEC_TEXT, network_ref, .ascii = true,  \
+			.min = 1, .max = 64,                                   \
 			.doc = "Makes a repetition the same request.")
 
 static const struct spec_field force_post_fields[] = {
 	POSTING_FIELDS,
-	POSTING("card_id", SPEC_TEXT, card_id, .required = true, .min = 1,
-		.max = 32),
+	POSTING("card_id", SPEC_TEXT, card_id, .ascii = true, .required = true,
+		.min = 1, .max = 32),
 	POSTING("merchant", SPEC_OBJECT, merchant, .required = true,
 		.object = &merchant_spec),
 };
 static const struct spec_field refund_fields[] = {
 	POSTING_FIELDS,
-	POSTING("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32,
-		.doc = "The card; or transaction_id."),
-	POSTING("transaction_id", SPEC_TEXT, transaction_id, .min = 1,
-		.max = 32, .doc = "The purchase that is refunded."),
+	POSTING("card_id", SPEC_TEXT, card_id, .ascii = true, .min = 1,
+		.max = 32, .doc = "The card; or transaction_id."),
+	POSTING("transaction_id", SPEC_TEXT, transaction_id, .ascii = true,
+		.min = 1, .max = 32, .doc = "The purchase that is refunded."),
 	POSTING("merchant", SPEC_OBJECT, merchant, .object = &merchant_spec,
 		.given = offsetof(struct posting_input, merchant_given),
 		.doc = "The purchase's, when left out."),

@@ -20,7 +20,8 @@ static const struct challenges_query query_defaults = {
 
 #define QUERY(...) IN(struct challenges_query, __VA_ARGS__)
 static const struct spec_field query_fields[] = {
-	QUERY("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32),
+	QUERY("card_id", SPEC_TEXT, card_id, .ascii = true, .min = 1,
+	      .max = 32),
 	QUERY("status", SPEC_ENUM, status, .values = status_names,
 	      .doc = "pending, when left out."),
 	PAGE_FIELDS(struct challenges_query, page),
@@ -50,17 +51,19 @@ static const struct challenge_input input_defaults = {.amount = MONEY_USD(0)};
 	INPUT("otp", SPEC_DIGITS, otp, .required = (must), .min = 1, .max = 12)
 
 static const struct spec_field simulate_fields[] = {
-	INPUT("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32),
+	INPUT("card_id", SPEC_TEXT, card_id, .ascii = true, .min = 1,
+	      .max = 32),
 	AMOUNT_FIELD,
 	MERCHANT_FIELD,
-	INPUT("challenge_id", SPEC_TEXT, challenge_id, .min = 1, .max = 32,
-	      .doc = "With otp: answers this challenge."),
+	INPUT("challenge_id", SPEC_TEXT, challenge_id, .ascii = true, .min = 1,
+	      .max = 32, .doc = "With otp: answers this challenge."),
 	OTP_FIELD(false),
 };
 static const struct spec_field network_fields[] = {
-	INPUT("card", SPEC_TEXT, card, .min = 1, .max = 32,
+	INPUT("card", SPEC_TEXT, card, .ascii = true, .min = 1, .max = 32,
 	      .doc = "The card's id or number."),
-	INPUT("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32),
+	INPUT("card_id", SPEC_TEXT, card_id, .ascii = true, .min = 1,
+	      .max = 32),
 	INPUT("pan", SPEC_DIGITS, pan, .min = 12, .max = 19),
 	AMOUNT_FIELD,
 	MERCHANT_FIELD,

@@ -22,7 +22,8 @@ static const struct transactions_query query_defaults = {
 
 #define QUERY(...) IN(struct transactions_query, __VA_ARGS__)
 static const struct spec_field query_fields[] = {
-	QUERY("card_id", SPEC_TEXT, card_id, .min = 1, .max = 32),
+	QUERY("card_id", SPEC_TEXT, card_id, .ascii = true, .min = 1,
+	      .max = 32),
 	QUERY("type", SPEC_ENUM, type, .values = type_names),
 	QUERY("status", SPEC_ENUM, status, .values = status_names),
 	QUERY("from", SPEC_TIME, from, .doc = "Made at or after."),

@@ -76,6 +76,14 @@ enum db_result challenge_verify_run(const struct flow *flow, void *arg,
 	}
 	matched = strlen(verify->otp) == OTP_DIGITS &&
 		  secret_equal(otp, verify->otp, OTP_DIGITS);
+	/* Passed once with this code: it has passed. With another: it has not.
+	 */
+	if (strcmp(verify->row.status, "completed") == 0) {
+		if (!matched)
+			*refusal = ERR_CHALLENGE_NOT_PENDING;
+		secret_wipe(otp, sizeof(otp));
+		return DB_OK;
+	}
 	result = challenge_answer(flow->db, flow->arena, flow->wallet_id,
 				  verify->challenge_id, matched, &verify->row);
 	if (result == DB_OK)

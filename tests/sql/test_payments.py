@@ -1002,14 +1002,14 @@ def test_where_windows_begin(world):
     rng = random.Random(7)
     moments += [datetime.datetime(2026, 1, 1)
                 + rng.randrange(10**8) * SECOND for _ in range(300)]
-    for now in moments:
-        expected = {"daily": now - datetime.timedelta(1),
-                    "weekly": now - datetime.timedelta(7),
-                    "monthly": month_before(now),
-                    "yearly": datetime.datetime(now.year, 1, 1) - SECOND}
+    for when in moments:
+        expected = {"daily": when - datetime.timedelta(1),
+                    "weekly": when - datetime.timedelta(7),
+                    "monthly": month_before(when),
+                    "yearly": datetime.datetime(when.year, 1, 1) - SECOND}
         for window, start in expected.items():
             assert query(world.owner, "SELECT limit_window_start(%s, %s) AS s",
-                         window, now)[0]["s"] == start, (window, now)
+                         window, when)[0]["s"] == start, (window, when)
 
 
 def test_windows_are_exact(world, network):
