@@ -14,7 +14,8 @@ AS_IF([test -n "$$1_CFLAGS$$1_LIBS"], [AC_MSG_RESULT([given])],
       [$PKG_CONFIG --exists "$2 >= $3" 2>&AS_MESSAGE_LOG_FD], [
 	$1_CFLAGS=`$PKG_CONFIG --cflags $2`
 	$1_LIBS=`$PKG_CONFIG --libs $2`
-	AC_MSG_RESULT([`$PKG_CONFIG --modversion $2`])], [
+	cardstock_version=`$PKG_CONFIG --modversion $2`
+	AC_MSG_RESULT([$cardstock_version])], [
 	AC_MSG_RESULT([no])
 	cardstock_missing="$cardstock_missing $4"])
 ])

@@ -186,6 +186,10 @@ _Noreturn static void worker_run(struct master *master, int slot)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != master->pid)
 		exit(EXIT_FAILURE);
+	if (!keyring_lock(master->setup.keyring)) {
+		log_unusual("event=keys_not_locked errno=%d", errno);
+		exit(EXIT_FAILURE);
+	}
 	metrics_use_slot(master->metrics, slot);
 	context.service =
 		service_new(&master->setup.config, master->setup.keyring,

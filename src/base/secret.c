@@ -231,8 +231,7 @@ static struct keyring *ring_new(char *error, size_t error_size)
 			     strerror(errno));
 		return NULL;
 	}
-	if (mlock(ring, sizeof(*ring)) != 0 ||
-	    madvise(ring, sizeof(*ring), MADV_DONTDUMP) != 0) {
+	if (!keyring_lock(ring)) {
 		(void)refuse(error, error_size,
 			     "cannot lock the keys into memory: %s",
 			     strerror(errno));
@@ -240,6 +239,13 @@ static struct keyring *ring_new(char *error, size_t error_size)
 		return NULL;
 	}
 	return ring;
+}
+
+bool keyring_lock(const struct keyring *ring)
+{
+	return mlock(ring, sizeof(*ring)) == 0 &&
+	       madvise((void *)(uintptr_t)ring, sizeof(*ring), MADV_DONTDUMP) ==
+		       0;
 }
 
 struct keyring *keyring_open(const char *path, char *error, size_t error_size)

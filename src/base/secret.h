@@ -36,6 +36,8 @@ enum key_purpose {
 
 struct keyring *keyring_open(const char *path, char *error, size_t error_size);
 void keyring_close(struct keyring *ring);
+/* Memory locks do not pass a fork: a child locks its copy again. */
+bool keyring_lock(const struct keyring *ring);
 uint16_t keyring_present(const struct keyring *ring);
 bool keyring_has(const struct keyring *ring, uint16_t id);
 

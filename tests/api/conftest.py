@@ -522,11 +522,11 @@ def kill(pid):
 def until(condition, seconds=30, step=0.1):
     """Waits for it; False when it never came."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
+    while not condition():
+        if time.monotonic() > end:
+            return False
         time.sleep(step)
-    return False
+    return True
 
 
 def unique(_count=itertools.count()):

@@ -15,17 +15,15 @@ import subprocess
 import threading
 import time
 
-DEADLINE_S = 15
+DEADLINE_S = 60
 
 
 def wait_for(what, condition, seconds=DEADLINE_S):
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} within {seconds} s"
         time.sleep(0.01)
-    raise AssertionError(f"{what} within {seconds} s")
+    return value
 
 
 def free_port():

@@ -184,18 +184,23 @@ def test_workers_are_killed(account, cards, owner, env):
     """Over and over, at any instant; of the answers that were lost between
     COMMIT and the reply some are told by a repetition."""
     api = account.test
-    stop, finish = load(api, cards, 300)
+    stop, finish = load(api, cards, 1200)
     master = env.pid("cardstockd")
     chance = random.Random(1)
-    kills, end = 0, time.monotonic() + 180
-    while kills < 200 and time.monotonic() < end:
+    kills = 0
+
+    def killed():
         workers = children(master)
-        if workers and kill(chance.choice(workers)):
+        return workers and kill(chance.choice(workers))
+
+    try:
+        while kills < 200:
+            assert until(killed, 30, 0.02), f"no worker after {kills} kills"
             kills += 1
-        time.sleep(chance.uniform(0.02, 0.12))
-    stop.set()
-    jobs = finish()
-    assert kills >= 200
+            time.sleep(chance.uniform(0.02, 0.12))
+    finally:
+        stop.set()
+        jobs = finish()
     assert env.pid("cardstockd") == master
     lost = [job for job in jobs if job.done is None]
     for job in jobs:

@@ -71,7 +71,7 @@ def test_workers_that_die_again_and_again_come_back(pool, nginx, headers):
             victims = pool.pids()
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
-            pool.wait_full(without=victims, seconds=3)
+            pool.wait_full(without=victims, seconds=10)
             load.wait_more(20)
     # Each of four clients may have had one request in a worker's hand.
     assert len(load.failures()) <= 5 * 4

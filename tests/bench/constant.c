@@ -6,6 +6,7 @@
  */
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,8 @@ int main(int argc, char **argv)
 		fputs("usage: constant SOCKET PROCESSES BODY-FILE\n", stderr);
 		return 2;
 	}
+	/* The bench may be killed; nobody else would end this. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (body_read(argv[3]) != 0) {
 		perror(argv[3]);
 		return EXIT_FAILURE;

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int replay_file(const char *path)
 {
-	uint8_t *data;
+	uint8_t *data, *exact;
 	size_t size;
 	FILE *file = fopen(path, "rb");
 
@@ -30,11 +30,11 @@ static int replay_file(const char *path)
 	(void)fclose(file);
 	/* A copy of the very size, so that a sanitizer sees one byte too far.
 	 */
-	data = realloc(data, size > 0 ? size : 1);
-	if (data == NULL)
+	exact = realloc(data, size > 0 ? size : 1);
+	if (exact == NULL)
 		abort();
-	(void)LLVMFuzzerTestOneInput(data, size);
-	free(data);
+	(void)LLVMFuzzerTestOneInput(exact, size);
+	free(exact);
 	return 0;
 }
 

@@ -194,6 +194,7 @@ START_TEST(reference_is_a_valid_file)
 	ssize_t len;
 
 	ck_assert_int_ge(file, 0);
+	ck_assert_int_ge(out, 0);
 	(void)unlink(name);
 	(void)fflush(stdout);
 	(void)dup2(file, STDOUT_FILENO);
