@@ -508,7 +508,7 @@ class Walk:
 
 
 
-# What a walk of a thousand messages comes by.
+# What a walk of 1,500 messages comes by.
 USUAL = {
     "pending", "settled", "voided", "expired", "declined", "refunded",
     "auto_freeze", "overdrawn", "customer", "expiry_mismatch",
@@ -530,7 +530,7 @@ def walk(seed, messages, stack, admin, owner, way_name, network):
         seen |= one.seen
         messages -= part
         seed += 1
-    assert all_messages < 1000 or USUAL <= seen, USUAL - seen
+    assert all_messages < 1500 or USUAL <= seen, USUAL - seen
     return seen
 
 
