@@ -15,7 +15,8 @@ from decimal import Decimal
 
 import pytest
 import requests
-from conftest import Account, children, kill, unique, until
+from conftest import (BIN_MASTERCARD, BIN_VISA, Account, children, kill,
+                      unique, until)
 from model import Card, Model, Refused
 from payments import (Processor, Sandbox, Setup, cents, events, network,
                       reference, shop, with_number)
@@ -35,6 +36,9 @@ KINDS = [
     ("clear", 18), ("force_post", 4), ("refund", 7), ("again", 6),
     ("freeze", 2), ("unfreeze", 5), ("fund", 6), ("withdraw", 3),
     ("limit", 2), ("terminate", 0.4), ("clock", 3)]
+# Most per transaction, and in a month, as the sample BINs have it.
+BIN_LIMITS = {BIN_VISA: (5000_00, 50000_00),
+              BIN_MASTERCARD: (1000_00, 10000_00)}
 # No number of these is near a day, a week, a month or a hold's end, so that
 # it does not matter how long the walk itself takes.
 STEP_SECONDS = 25 * 3600
@@ -131,12 +135,13 @@ class Walk:
         freeze = chance.choice([0, 0, 0, 30_00])
         window = chance.choice(["transaction", "daily", "weekly", "monthly",
                                 "yearly", "forever"])
-        count_limit = chance.choice([0, 0, 0, 25])
+        count_limit = chance.choice([0, 0, 0, 6])
+        bin_id = chance.choice(sorted(BIN_LIMITS))
         categories = chance.choice([(), (), (), ("software", "lodging")])
         from_wallet = kind == "wallet"
         if from_wallet:
             limit, freeze, kind = 0, 0, "unlocked"
-        body = {"bin_id": "491653", "amount": funds / 100,
+        body = {"bin_id": bin_id, "amount": funds / 100,
                 "allowed_categories": list(categories)}
         if freeze:
             body["auto_freeze_at"] = freeze / 100
@@ -152,7 +157,8 @@ class Walk:
             funds, columns["funding"] = 0, "wallet"
         self.patiently(lambda: self.setup.change(names["id"], **columns))
         card = Card(self.model, funds, limit, window, freeze, kind,
-                    categories, count_limit, from_wallet)
+                    categories, count_limit, from_wallet,
+                    BIN_LIMITS[bin_id])
         card.names, card.id = names, names["id"]
         self.model.cards.append(card)
 
@@ -231,7 +237,7 @@ class Walk:
         place = chance.choice(SHOPS)
         amount = self.cents()
         if chance.random() < 0.06:
-            amount = 0
+            amount = chance.choice([0, chance.randrange(500_00, 1100_00)])
         if chance.random() < 0.04 and card.source > 0:
             amount = min(card.source + chance.choice([0, 1]), 5001_00)
         options, wrong = {}, {}
@@ -280,6 +286,8 @@ class Walk:
 
     def do_increment(self):
         row, amount = self.row(), self.cents()
+        if self.chance.random() < 0.05:
+            amount = self.chance.randrange(300_00, 1100_00)
         if row is None:
             return [], []
         refused = self.expect(
@@ -408,7 +416,7 @@ class Walk:
 
     def do_fund(self):
         card = self.prepaid()
-        amount = self.chance.choice([100, 10_00, 100_00, 250_00])
+        amount = self.chance.choice([100, 10_00, 100_00, 1000_00])
         return self.card_step(card, "POST", "/fund", {"amount": amount / 100},
                               lambda: self.model.fund(card, amount))
 
