@@ -148,6 +148,15 @@ void reply_list(struct call *call, const struct emit_object *object,
 		const struct list_window *window, int64_t number,
 		const char *list, struct list_place last);
 
+/*
+ * Fills a row's struct from a snapshot: an object whose keys are the columns'
+ * names, with integers (or their text) for numbers, amounts in cents and flags,
+ * "YYYY-MM-DD HH:MM:SS" for times and lower-case hex for blobs. A key that is
+ * not there reads as NULL. False when a value is not of its column's type.
+ */
+bool snapshot_read(struct arena *arena, const json_t *object,
+		   const struct row_shape *shape, void *row);
+
 extern const struct emit_object page_object, error_object;
 
 #endif

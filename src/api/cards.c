@@ -7,7 +7,6 @@
 #include "../flow/cards.h"
 #include "../store/bins.h"
 #include "resources.h"
-#include "snapshot.h"
 
 /* What goes in. */
 
@@ -489,7 +488,7 @@ void cards_create(struct call *call)
 
 void cards_get(struct call *call)
 {
-	struct card_limits limits;
+	struct card_limits limits = {.resets_at = 0};
 	struct card_row row;
 	enum db_result status;
 

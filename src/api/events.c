@@ -9,7 +9,6 @@
 #include "../base/log.h"
 #include "../json/exact.h"
 #include "resources.h"
-#include "snapshot.h"
 
 static const char *const event_types[] = {"card.created",
 					  "card.updated",

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "snapshot.h"
-
 #include <string.h>
 
 #include "../base/arena.h"
@@ -8,6 +6,7 @@
 #include "../base/money.h"
 #include "../base/text.h"
 #include "../json/exact.h"
+#include "api.h"
 
 /* JSON_OBJECT quotes a number that an expression made. */
 static bool read_int(const json_t *value, int64_t *number)
@@ -64,7 +63,7 @@ static bool read_value(struct arena *arena, enum db_type type,
 	case DB_MONEY:
 		if (!read_int(value, &number))
 			return false;
-		*(struct money *)to = MONEY_USD(number);
+		*(struct money *)to = MONEY_USD(number); /* raw: as stored */
 		return true;
 	case DB_TEXT:
 		text = exact_string(value);

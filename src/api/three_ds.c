@@ -4,7 +4,6 @@
 #include "../base/arena.h"
 #include "../flow/challenges.h"
 #include "resources.h"
-#include "snapshot.h"
 
 struct challenges_query {
 	const char *card_id, *status;

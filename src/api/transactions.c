@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../base/arena.h"
 #include "resources.h"
-#include "snapshot.h"
 
 struct transactions_query {
 	const char *card_id, *type, *status, *merchant;

@@ -5,7 +5,6 @@
 #include "../core/units.h"
 #include "../flow/deposits.h"
 #include "resources.h"
-#include "snapshot.h"
 
 #define CURRENCY_DOC "btc, eth, sol, usdt, usdt-sol or xmr."
 

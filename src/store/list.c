@@ -51,6 +51,14 @@ void list_where_time(struct list_query *query, const char *condition,
 		param_add(query, DB_TIME, condition)->integer = value;
 }
 
+void list_where_money(struct list_query *query, const char *condition,
+		      const struct money *value)
+{
+	if (value != NULL)
+		list_where_int(query, condition,
+			       value->cents); /* raw: a column's bound */
+}
+
 const char *list_pattern(struct arena *arena, const char *text)
 {
 	struct text pattern;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../base/money.h"
 #include "../base/text.h"
 #include "../db/db.h"
 
@@ -53,6 +54,8 @@ void list_where_text(struct list_query *query, const char *condition,
 		     const char *value); /* nothing when value is NULL */
 void list_where_time(struct list_query *query, const char *condition,
 		     int64_t value); /* nothing when 0 */
+void list_where_money(struct list_query *query, const char *condition,
+		      const struct money *value); /* nothing when NULL */
 /* A literal condition without parameter. */
 void list_where(struct list_query *query, const char *condition);
 

@@ -441,12 +441,8 @@ enum db_result transaction_list(struct db *db, struct arena *arena,
 			list_pattern(arena, filter->merchant));
 	list_where_time(&query, "created_at >= ?", filter->from);
 	list_where_time(&query, "created_at < ?", filter->to);
-	if (filter->min_amount != NULL) /* raw: a bound of SQL's comparison */
-		list_where_int(&query, "ABS(amount_cents) >= ?",
-			       filter->min_amount->cents);
-	if (filter->max_amount != NULL) /* raw: a bound of SQL's comparison */
-		list_where_int(&query, "ABS(amount_cents) <= ?",
-			       filter->max_amount->cents);
+	list_where_money(&query, "ABS(amount_cents) >= ?", filter->min_amount);
+	list_where_money(&query, "ABS(amount_cents) <= ?", filter->max_amount);
 	if (filter->status == NULL && filter->merchant == NULL &&
 	    filter->from == 0 && filter->to == 0 &&
 	    filter->min_amount == NULL && filter->max_amount == NULL)

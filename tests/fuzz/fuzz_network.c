@@ -21,7 +21,7 @@ static const struct shape *shape_of(unsigned char number)
 	for (size_t i = 0; i < route_count; i++)
 		count += is_payment(&routes[i]);
 	fuzz_must(count > 10);
-	wanted %= count;
+	wanted = count > 0 ? wanted % count : 0;
 	for (size_t i = 0; i < route_count; i++)
 		if (is_payment(&routes[i]) && wanted-- == 0)
 			return routes[i].body;
@@ -47,8 +47,11 @@ static void check_choice(const struct spec_field *field, const char *choice)
 {
 	const char *const *value = field->values;
 
-	while (choice != NULL && strcmp(*value, choice) != 0)
-		fuzz_must(*++value != NULL);
+	for (; choice != NULL; value++) {
+		fuzz_must(*value != NULL);
+		if (*value == NULL || strcmp(*value, choice) == 0)
+			break;
+	}
 }
 
 /* What was taken keeps to its table. */
