@@ -194,13 +194,15 @@ def test_many_at_once(world, installation, isolation):
         connection.close()
 
     # Workers read committed, and then the order of locks leaves no deadlock;
-    # gaps that are locked besides are another matter, and are tried again.
-    allowed = 1213 if isolation == "REPEATABLE READ" else None
+    # gaps that are locked besides are another matter, and are tried again. So
+    # is a row that is newer than the snapshot: from MariaDB 11.6 on that is
+    # refused unless innodb_snapshot_isolation is off.
+    allowed = {1213, 1020} if isolation == "REPEATABLE READ" else set()
     clients = [threading.Thread(target=client, args=(n,)) for n in range(8)]
     for one in clients:
         one.start()
     for one in clients:
         one.join()
-    assert [f for f in failures if f[1].args[0] != allowed] == []
+    assert [f for f in failures if f[1].args[0] not in allowed] == []
     assert {"ok", "insufficient_card_balance"} <= outcomes
     check_books(world.owner)
