@@ -505,7 +505,7 @@ def test_messages_that_come_too_late(api, card):
                 "transaction_declined")
     refused(api.post("/simulate/refund", {
         "transaction_id": declined["id"], "amount": 1}), 400,
-        "refund_exceeds_purchase")
+        "refund_exceeds_purchase", "amount")
     settled = authorize(api, card, 10)
     assert say(api, "clearing", settled).status == 201
     refused(say(api, "reversal", settled), 400, "transaction_settled")
