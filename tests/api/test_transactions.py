@@ -512,7 +512,8 @@ def test_messages_that_come_too_late(api, card):
     refused(say(api, "increment", settled, amount=1), 400,
             "transaction_not_pending")
     voided = authorize(api, card, 10)
-    refused(say(api, "reversal", voided, amount=10.01), 400, "over_reversal")
+    refused(say(api, "reversal", voided, amount=10.01), 400, "over_reversal",
+            "amount")
     assert say(api, "reversal", voided).status == 201
     refused(say(api, "increment", voided, amount=1), 400,
             "transaction_not_pending")
