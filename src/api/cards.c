@@ -282,19 +282,20 @@ static const struct emit_field details_fields[] = {
 const struct emit_object card_details_object =
 	EMIT("CardDetails", details_fields);
 
+static const struct card_limits limits_unused = {
+	.limit_used = MONEY_USD(0),
+	.month_used = MONEY_USD(0),
+	.bin_max_monthly = MONEY_USD(0),
+};
+
 /* limits is not looked at for a card that was never used. */
 static void card_print(const struct card_row *row,
 		       const struct card_limits *limits, struct text *body)
 {
-	static const struct card_limits unused = {
-		.limit_used = MONEY_USD(0),
-		.month_used = MONEY_USD(0),
-		.bin_max_monthly = MONEY_USD(0),
-	};
 	struct card_view view = {.row = *row};
 
 	if (row->transaction_count == 0)
-		limits = &unused;
+		limits = &limits_unused;
 	view.available_to_spend = card_available(
 		row->balance, row->spending_limit, limits->limit_used,
 		limits->bin_max_monthly, limits->month_used);
@@ -319,7 +320,7 @@ static void issue_print(const void *arg, struct text *body)
 {
 	const struct card_issue *issue = arg;
 
-	card_print(&issue->answer.card, NULL, body);
+	card_print(&issue->answer.card, &limits_unused, body);
 }
 
 static void command_print(const void *arg, struct text *body)

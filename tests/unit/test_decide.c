@@ -762,7 +762,7 @@ START_TEST(currencies)
 					      "BYR",
 					      "BTC",
 					      "ETH",
-					      "XX"
+					      "XX",
 					      "X",
 					      "XTS",
 					      "AAA",
