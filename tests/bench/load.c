@@ -45,7 +45,7 @@ void load_retried(void)
 char **load_lines(const char *program, const char *path, size_t *count)
 {
 	FILE *file = fopen(path, "re");
-	char **lines = NULL, *line = NULL;
+	char **lines = NULL, **longer, *line = NULL;
 	size_t room = 0, size = 0;
 
 	if (!file)
@@ -55,9 +55,13 @@ char **load_lines(const char *program, const char *path, size_t *count)
 		line[strcspn(line, "\n")] = '\0';
 		if (*count == room) {
 			room = room == 0 ? 1024 : room * 2;
-			lines = reallocarray(lines, room, sizeof(*lines));
+			longer = reallocarray(lines, room, sizeof(*lines));
+			if (!longer)
+				load_fail(program, path, "out of memory");
+			lines = longer;
 		}
-		if (!lines || !(lines[*count] = strdup(line)))
+		lines[*count] = strdup(line);
+		if (!lines[*count])
 			load_fail(program, path, "out of memory");
 		(*count)++;
 	}
@@ -72,15 +76,14 @@ _Noreturn static void client_run(const struct load *load, size_t number,
 				 int64_t begin_us)
 {
 	int64_t end_us = begin_us + load->measured_us;
-	int64_t before_us, after_us = 0;
+	int64_t after_us = 0;
 	void *client;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	client = load->open(number, (size_t)load->clients);
 	while (after_us < end_us) {
-		int64_t step;
+		int64_t before_us = load_now_us(), step;
 
-		before_us = load_now_us();
 		if (!load->one(client))
 			load_fail(load->program, "load", "nothing left to do");
 		after_us = load_now_us();

@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fund routine called straight on MariaDB, as a worker calls it but with
- * nothing around it: one process a connection, prepared statements, the same
- * session. What this reaches is the ceiling of POST /v1/cards/{id}/fund.
+ * The routines called straight on MariaDB, as a worker calls them but with
+ * nothing around them: one process a connection, prepared statements, the same
+ * session. What this reaches is the ceiling of the requests that call them:
  *
- *   routine LOGIN CARDS CONNECTIONS WARM-MS MEASURED-MS plain|keyed
+ *   plain      POST /v1/cards/{id}/fund
+ *   keyed      the same with an idempotency record each
+ *   authorize  POST /network/v1/authorizations
+ *   clear      POST /network/v1/authorizations/{network_ref}/clearing
  *
- * LOGIN is a file as the mariadb client reads it (--defaults-file). CARDS has
- * a line per card: the wallet's number, a space, the card's id. "keyed" keeps
- * an idempotency record with each. One line of JSON tells what was reached.
+ *   routine LOGIN LINES CONNECTIONS WARM-MS MEASURED-MS plain|keyed|...
+ *
+ * LOGIN is a file as the mariadb client reads it (--defaults-file). LINES has
+ * a line per card: the wallet's number, a space, the card's id. To clear it
+ * has the references instead, each of which is cleared once.
  */
 #include <mysql.h>
 #include <mysqld_error.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define CARDS_MAX 4096
-#define CONNECTIONS_MAX 256
-#define COLUMNS 6
-#define REPLY_BYTES 200 /* what the answer to a funding takes, sealed */
-#define STEP_US 10	/* of the histogram */
-#define STEPS 300000
+#include "load.h"
+
+#define COLUMNS 40
+#define CARD_ID_COLUMN 1 /* of authorization_read's row */
+#define REPLY_BYTES 200	 /* what the answer to a funding takes, sealed */
 
 /* What the workers' db layer sets. */
 static const char session[] =
@@ -38,66 +37,77 @@ static const char session[] =
 	" tx_isolation = 'READ-COMMITTED', autocommit = 1,"
 	" innodb_lock_wait_timeout = 2, max_statement_time = 4.5";
 
+enum what {
+	FUND,
+	FUND_KEYED,
+	AUTHORIZE,
+	CLEAR,
+	WHATS
+};
+
+static const char *const what_names[] = {"plain", "keyed", "authorize",
+					 "clear"};
+/* The statements of one transaction, in their order. */
+static const char *const scripts[WHATS][3] = {
+	[FUND] = {"START TRANSACTION", "CALL card_fund(?, ?, ?)", "COMMIT"},
+	[FUND_KEYED] = {"CALL tx_begin(?, ?, ?)", "CALL card_fund(?, ?, ?)",
+			"CALL tx_commit(?, ?, ?, ?)"},
+	[AUTHORIZE] = {"CALL authorization_open(NULL, ?, NULL, ?, '5942',"
+		       " 'US')",
+		       "CALL authorization_close(?, ?, ?, 'purchase', 1, 1,"
+		       " TRUE, '00', 'BENCH1', NULL, '[]', 'Bench', '5942',"
+		       " 'US', NULL, 'B-1', 'bookstores', NULL, NULL, NULL,"
+		       " FALSE)"},
+	[CLEAR] = {"START TRANSACTION",
+		   "CALL transaction_clear(NULL, NULL, ?, NULL, NULL, TRUE,"
+		   " NULL, NULL)",
+		   "COMMIT"},
+};
+
 struct card {
 	uint64_t wallet_id;
-	char public_id[33];
+	char public_id[65]; /* or a reference */
 };
 
-struct shared {
-	uint32_t histogram[STEPS];
-	uint64_t count, retries;
-};
-
-static struct card cards[CARDS_MAX];
+static struct card *cards;
 static size_t card_count;
-static struct shared *shared;
+static enum what what;
+static const char *login;
 
 struct client {
 	MYSQL *mysql;
-	MYSQL_STMT *start, *fund, *finish;
-	bool keyed;
-	size_t card;
+	MYSQL_STMT *stmts[3];
+	size_t card, step;
 	uint64_t sent;
 	char key[64];
 	unsigned long key_len;
 };
 
-static int64_t now_us(void)
+_Noreturn static void fail(const char *where, const char *why)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-_Noreturn static void fail(const char *what, const char *why)
-{
-	fprintf(stderr, "routine: %s: %s\n", what, why);
-	exit(EXIT_FAILURE);
+	load_fail("routine", where, why);
 }
 
 static void cards_read(const char *path)
 {
-	char line[128];
-	FILE *file = fopen(path, "re");
+	char **lines = load_lines("routine", path, &card_count);
 
-	if (!file)
-		fail(path, "cannot be read");
-	while (card_count < CARDS_MAX && fgets(line, sizeof(line), file)) {
-		struct card *card = &cards[card_count];
-		char *rest;
+	cards = calloc(card_count, sizeof(*cards));
+	if (!cards)
+		fail(path, "out of memory");
+	for (size_t i = 0; i < card_count; i++) {
+		char *rest = lines[i];
 
-		card->wallet_id = strtoull(line, &rest, 10);
-		line[strcspn(line, "\n")] = '\0';
-		if (*rest != ' ' || strlen(rest + 1) >= sizeof(card->public_id))
-			fail(path, "not lines of a number and a card's id");
-		snprintf(card->public_id, sizeof(card->public_id), "%s",
-			 rest + 1);
-		card_count++;
+		if (what != CLEAR) {
+			cards[i].wallet_id = strtoull(lines[i], &rest, 10);
+			if (*rest++ != ' ')
+				fail(path, "not a number and a card's id");
+		}
+		if (strlen(rest) >= sizeof(cards[i].public_id))
+			fail(path, "a line is too long");
+		snprintf(cards[i].public_id, sizeof(cards[i].public_id), "%s",
+			 rest);
 	}
-	fclose(file);
-	if (card_count == 0)
-		fail(path, "empty");
 }
 
 static MYSQL_STMT *prepare(struct client *client, const char *sql)
@@ -109,10 +119,11 @@ static MYSQL_STMT *prepare(struct client *client, const char *sql)
 	return stmt;
 }
 
-static void client_open(struct client *client, const char *login)
+static void *client_open(size_t number, size_t clients)
 {
-	client->mysql = mysql_init(NULL);
-	if (!client->mysql)
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client || !(client->mysql = mysql_init(NULL)))
 		fail(login, "out of memory");
 	mysql_options(client->mysql, MYSQL_READ_DEFAULT_FILE, login);
 	mysql_options(client->mysql, MYSQL_READ_DEFAULT_GROUP, "client");
@@ -121,12 +132,12 @@ static void client_open(struct client *client, const char *login)
 	if (!mysql_real_connect(client->mysql, NULL, NULL, NULL, NULL, 0, NULL,
 				CLIENT_MULTI_RESULTS))
 		fail(login, mysql_error(client->mysql));
-	client->start = prepare(client, client->keyed ? "CALL tx_begin(?, ?, ?)"
-						      : "START TRANSACTION");
-	client->fund = prepare(client, "CALL card_fund(?, ?, ?)");
-	client->finish =
-		prepare(client, client->keyed ? "CALL tx_commit(?, ?, ?, ?)"
-					      : "COMMIT");
+	for (int i = 0; i < 3 && scripts[what][i]; i++)
+		client->stmts[i] = prepare(client, scripts[what][i]);
+	/* Each reference is one client's; with cards they start apart. */
+	client->card = what == CLEAR ? number : number * card_count / clients;
+	client->step = what == CLEAR ? clients : 1;
+	return client;
 }
 
 static MYSQL_BIND bound_number(uint64_t *number)
@@ -149,9 +160,9 @@ static MYSQL_BIND bound_bytes(char *bytes, unsigned long *len)
 
 /* Executes and reads all that comes back; 0 or the error's number. The first
  * column of the first row is the routine's outcome. */
-static unsigned int run(MYSQL_STMT *stmt, MYSQL_BIND *params)
+static unsigned int run(MYSQL_STMT *stmt, MYSQL_BIND *params, uint64_t *card_id)
 {
-	char texts[COLUMNS][256];
+	char texts[COLUMNS][256] = {{0}};
 	unsigned long lens[COLUMNS];
 	MYSQL_BIND columns[COLUMNS] = {{0}};
 
@@ -171,6 +182,8 @@ static unsigned int run(MYSQL_STMT *stmt, MYSQL_BIND *params)
 			return mysql_stmt_errno(stmt);
 		if (lens[0] != 2 || memcmp(texts[0], "ok", 2) != 0)
 			fail("outcome", texts[0]);
+		if (card_id)
+			*card_id = strtoull(texts[CARD_ID_COLUMN], NULL, 10);
 		mysql_stmt_free_result(stmt);
 	}
 	while (mysql_stmt_more_results(stmt))
@@ -179,7 +192,7 @@ static unsigned int run(MYSQL_STMT *stmt, MYSQL_BIND *params)
 	return 0;
 }
 
-static unsigned int transaction(struct client *client)
+static unsigned int funding(struct client *client)
 {
 	struct card *card = &cards[client->card];
 	char fingerprint[32] = {1}, reply[REPLY_BYTES] = {1};
@@ -194,111 +207,103 @@ static unsigned int transaction(struct client *client)
 			     bound_number(&cents)};
 	MYSQL_BIND finish[] = {wallet, key, bound_number(&status),
 			       bound_bytes(reply, &reply_len)};
+	bool keyed = what == FUND_KEYED;
 	unsigned int error;
 
-	error = run(client->start, client->keyed ? start : NULL);
+	error = run(client->stmts[0], keyed ? start : NULL, NULL);
 	if (error == 0)
-		error = run(client->fund, fund);
+		error = run(client->stmts[1], fund, NULL);
 	if (error == 0)
-		error = run(client->finish, client->keyed ? finish : NULL);
+		error = run(client->stmts[2], keyed ? finish : NULL, NULL);
 	return error;
 }
 
-static void transaction_done(struct client *client)
+static unsigned int authorization(struct client *client)
 {
+	struct card *card = &cards[client->card];
+	unsigned long id_len = strlen(card->public_id);
+	char public_id[33];
+	unsigned long public_id_len = (unsigned long)snprintf(
+		public_id, sizeof(public_id), "txn_%.28s", client->key + 8);
+	uint64_t card_id = 0;
+	MYSQL_BIND reference = bound_bytes(client->key, &client->key_len);
+	MYSQL_BIND open[] = {bound_bytes(card->public_id, &id_len), reference};
+	MYSQL_BIND close[] = {bound_number(&card_id),
+			      bound_bytes(public_id, &public_id_len),
+			      reference};
+	unsigned int error = run(client->stmts[0], open, &card_id);
+
+	return error == 0 ? run(client->stmts[1], close, NULL) : error;
+}
+
+static unsigned int clearing(struct client *client)
+{
+	struct card *card = &cards[client->card];
+	unsigned long len = strlen(card->public_id);
+	MYSQL_BIND clear[] = {bound_bytes(card->public_id, &len)};
+	unsigned int error = run(client->stmts[0], NULL, NULL);
+
+	if (error == 0)
+		error = run(client->stmts[1], clear, NULL);
+	return error == 0 ? run(client->stmts[2], NULL, NULL) : error;
+}
+
+static unsigned int transaction(struct client *client)
+{
+	switch (what) {
+	case AUTHORIZE:
+		return authorization(client);
+	case CLEAR:
+		return clearing(client);
+	case FUND:
+	case FUND_KEYED:
+	case WHATS:
+		break;
+	}
+	return funding(client);
+}
+
+static bool transaction_done(void *arg)
+{
+	struct client *client = arg;
 	unsigned int error;
 
+	if (client->card >= card_count)
+		return false;
 	client->key_len = (unsigned long)snprintf(
-		client->key, sizeof(client->key), "routine-%lld-%d-%llu",
-		(long long)now_us(), (int)getpid(),
+		client->key, sizeof(client->key), "routine-%llx-%x-%llx",
+		(unsigned long long)load_now_us(), (unsigned int)getpid(),
 		(unsigned long long)client->sent++);
 	while ((error = transaction(client)) != 0) {
 		if (error != ER_LOCK_DEADLOCK && error != ER_LOCK_WAIT_TIMEOUT)
 			fail("transaction", mysql_error(client->mysql));
 		mysql_rollback(client->mysql);
-		__atomic_fetch_add(&shared->retries, 1, __ATOMIC_RELAXED);
+		load_retried();
 	}
-	client->card = (client->card + 1) % card_count;
-}
-
-_Noreturn static void connection_run(size_t first, const char *login,
-				     bool keyed, int64_t begin_us,
-				     int64_t end_us)
-{
-	struct client client = {.keyed = keyed, .card = first};
-	int64_t before_us, after_us = 0;
-
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	client_open(&client, login);
-	while (after_us < end_us) {
-		int64_t step;
-
-		before_us = now_us();
-		transaction_done(&client);
-		after_us = now_us();
-		if (after_us < begin_us || after_us >= end_us)
-			continue;
-		step = (after_us - before_us) / STEP_US;
-		__atomic_fetch_add(
-			&shared->histogram[step < STEPS ? step : STEPS - 1], 1,
-			__ATOMIC_RELAXED);
-		__atomic_fetch_add(&shared->count, 1, __ATOMIC_RELAXED);
-	}
-	mysql_close(client.mysql);
-	exit(EXIT_SUCCESS);
-}
-
-static void result_print(int64_t measured_us)
-{
-	const char *comma = "";
-
-	printf("{\"requests\":%llu,\"us\":%lld,\"retries\":%llu,"
-	       "\"latency\":[",
-	       (unsigned long long)shared->count, (long long)measured_us,
-	       (unsigned long long)shared->retries);
-	for (int i = 0; i < STEPS; i++) {
-		if (shared->histogram[i] == 0)
-			continue;
-		printf("%s[%d,%u]", comma, (i + 1) * STEP_US,
-		       shared->histogram[i]);
-		comma = ",";
-	}
-	puts("]}");
+	client->card += client->step;
+	if (what != CLEAR)
+		client->card %= card_count;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	int64_t begin_us, measured_us;
-	long connections;
-	bool failed = false;
-	int status;
+	struct load load = {"routine", .open = client_open,
+			    .one = transaction_done};
 
-	if (argc != 7) {
-		fputs("usage: routine LOGIN CARDS CONNECTIONS WARM-MS "
-		      "MEASURED-MS plain|keyed\n",
+	while (argc == 7 && what < WHATS &&
+	       strcmp(argv[6], what_names[what]) != 0)
+		what++;
+	if (argc != 7 || what == WHATS) {
+		fputs("usage: routine LOGIN LINES CONNECTIONS WARM-MS "
+		      "MEASURED-MS plain|keyed|authorize|clear\n",
 		      stderr);
 		return 2;
 	}
+	login = argv[1];
 	cards_read(argv[2]);
-	connections = strtol(argv[3], NULL, 10);
-	measured_us = strtol(argv[5], NULL, 10) * 1000;
-	if (connections < 1 || connections > CONNECTIONS_MAX)
-		fail(argv[3], "not a number of connections");
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		fail("memory", "none left");
-	begin_us = now_us() + strtol(argv[4], NULL, 10) * 1000;
-	for (long i = 0; i < connections; i++)
-		if (fork() == 0)
-			connection_run((size_t)i * card_count /
-					       (size_t)connections,
-				       argv[1], strcmp(argv[6], "keyed") == 0,
-				       begin_us, begin_us + measured_us);
-	while (wait(&status) > 0)
-		failed = failed || status != 0;
-	if (failed)
-		return EXIT_FAILURE;
-	result_print(measured_us);
-	return EXIT_SUCCESS;
+	load.clients = strtol(argv[3], NULL, 10);
+	load.warm_us = strtol(argv[4], NULL, 10) * 1000;
+	load.measured_us = strtol(argv[5], NULL, 10) * 1000;
+	return load_run(&load) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
