@@ -648,7 +648,10 @@ SELECT p_outcome AS outcome, t.id, t.public_id, t.wallet_id, t.card_id,
        t.response_code, t.authorization_code, t.decline_reason,
        t.decline_reasons, t.three_ds, t.original_public_id,
        t.hold_expires_at, t.created_at, t.updated_at,
-       IF(t.id IS NULL, NULL, p_event_number) AS event_number
+       IF(t.id IS NULL, NULL, p_event_number) AS event_number,
+       (SELECT e.amount_cents FROM transaction_events AS e
+         WHERE e.transaction_id = t.id AND e.number = p_event_number)
+         AS event_amount_cents
   FROM (SELECT 1) AS one
   LEFT JOIN transaction_rows AS t
     ON t.id = IF(p_outcome IN ('ok', 'replay'), p_transaction_id, NULL)//

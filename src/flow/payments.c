@@ -436,18 +436,16 @@ enum db_result payment_increment_run(const struct flow *flow, void *arg,
 	return result;
 }
 
-/* What the routines that decide nothing have in common. asked is what the
- * message was for. */
+/* What the routines that decide nothing have in common. */
 static enum db_result message_conclude(const struct flow *flow,
 				       struct payment_message *message,
 				       enum db_result result,
-				       const struct money *asked,
 				       enum error_code *refusal)
 {
 	*refusal = ERR_NONE;
 	if (result != DB_OK)
 		return result;
-	if (message->row.event_number != 0)
+	if (strcmp(message->row.outcome, "replay") == 0)
 		return message_recall(flow, message, message->row.event_number);
 	*refusal = error_of_outcome(message->row.outcome);
 	if (*refusal == ERR_ORIGINAL_NOT_FOUND && flow->wallet_id == 0)
@@ -456,7 +454,7 @@ static enum db_result message_conclude(const struct flow *flow,
 	message->response_code = "00";
 	message->decline_reasons = "[]";
 	message->balance = message->row.balance_after;
-	message->moved = *asked;
+	message->moved = message->row.event_amount;
 	return DB_OK;
 }
 
@@ -469,7 +467,7 @@ enum db_result payment_advice_run(const struct flow *flow, void *arg,
 				transaction_advice(flow->db, flow->arena,
 						   &message->advice,
 						   &message->row),
-				&message->advice.amount, refusal);
+				refusal);
 }
 
 enum db_result payment_clear_run(const struct flow *flow, void *arg,
@@ -480,11 +478,7 @@ enum db_result payment_clear_run(const struct flow *flow, void *arg,
 
 	result = transaction_clear(flow->db, flow->arena, &message->clearing,
 				   &message->row);
-	return message_conclude(flow, message, result,
-				message->clearing.amount != NULL
-					? message->clearing.amount
-					: &message->row.cleared,
-				refusal);
+	return message_conclude(flow, message, result, refusal);
 }
 
 enum db_result payment_reverse_run(const struct flow *flow, void *arg,
@@ -495,11 +489,7 @@ enum db_result payment_reverse_run(const struct flow *flow, void *arg,
 
 	result = transaction_reverse(flow->db, flow->arena, &message->reversal,
 				     &message->row);
-	return message_conclude(flow, message, result,
-				message->reversal.amount != NULL
-					? message->reversal.amount
-					: &message->row.reversed,
-				refusal);
+	return message_conclude(flow, message, result, refusal);
 }
 
 static const char *transaction_id_make(const struct flow *flow)
@@ -519,7 +509,7 @@ enum db_result payment_force_post_run(const struct flow *flow, void *arg,
 	return message_conclude(flow, message,
 				force_post(flow->db, flow->arena,
 					   &message->force_post, &message->row),
-				&message->force_post.amount, refusal);
+				refusal);
 }
 
 enum db_result payment_refund_run(const struct flow *flow, void *arg,
@@ -531,5 +521,5 @@ enum db_result payment_refund_run(const struct flow *flow, void *arg,
 	return message_conclude(
 		flow, message,
 		refund(flow->db, flow->arena, &message->refund, &message->row),
-		&message->refund.amount, refusal);
+		refusal);
 }

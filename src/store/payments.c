@@ -184,6 +184,7 @@ static const struct db_field answer_columns[] = {
 	ROW(DB_TEXT, outcome),
 	TRANSACTION_FIELDS,
 	ROW(DB_INT, event_number),
+	ROW(DB_MONEY, event_amount),
 };
 
 #define EVENT(type, member)                                                    \

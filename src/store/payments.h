@@ -98,8 +98,10 @@ struct transaction_row {
 		*decline_reason, *decline_reasons, *three_ds,
 		*original_public_id;
 	int64_t hold_expires_at, created_at, updated_at;
-	int64_t event_number; /* of a routine: the event the message made when
-				 it came before; 0: it did not */
+	/* Of a routine: the event that the message made, now or, when it is a
+	 * repeated one, when it came first. */
+	int64_t event_number;
+	struct money event_amount;
 };
 
 extern const struct row_shape transaction_row_shape;

@@ -107,9 +107,12 @@ class Network:
             raise
         assert len(rows) == 1
         row = rows[0]
-        assert list(row) == ["outcome"] + TRANSACTION + ["event_number"]
+        assert list(row) == ["outcome"] + TRANSACTION + [
+            "event_number", "event_amount_cents"]
         if row["outcome"] in ("ok", "replay"):
             assert row["event_number"] is not None
+            assert row["event_amount_cents"] == self.event(
+                row["public_id"], row["event_number"])["amount_cents"]
         else:
             assert [v for v in row.values() if v is not None] == [
                 row["outcome"]]
