@@ -746,36 +746,11 @@ START_TEST(currencies)
 		"VED", "VES", "VND", "XAF", "XAG", "XAU", "XCD", "XDR", "XOF",
 		"XPD", "XPF", "XPT", "YER", "ZAR", "ZMW"};
 	/* Gone, never there, or not written so. */
-	static const char *const unknown[] = {"",
-					      "U",
-					      "US",
-					      "USDD",
-					      "usd",
-					      "Usd",
-					      "DEM",
-					      "FRF",
-					      "ITL",
-					      "EEK",
-					      "HRK",
-					      "ZWD",
-					      "SLL",
-					      "BYR",
-					      "BTC",
-					      "ETH",
-					      "XX",
-					      "X",
-					      "XTS",
-					      "AAA",
-					      "ZZZ",
-					      " US",
-					      "SD ",
-					      "D A",
-					      "ED ",
-					      "U D",
-					      "EUR ",
-					      "EURO",
-					      "ED AF",
-					      "AFN ALL"};
+	static const char *const unknown[] = {
+		"",    "U",   "US",   "USDD", "usd",   "Usd",	 "DEM", "FRF",
+		"ITL", "EEK", "HRK",  "ZWD",  "SLL",   "BYR",	 "BTC", "ETH",
+		"XX",  "X",   "XTS",  "AAA",  "ZZZ",   " US",	 "SD ", "D A",
+		"ED ", "U D", "EUR ", "EURO", "ED AF", "AFN ALL"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		ck_assert_msg(currency_known(known[i]), "%s", known[i]);
