@@ -98,7 +98,7 @@ static struct rule_view rule_show(struct arena *arena,
 void cards_explain(struct call *call)
 {
 	const struct authorization_input *input = call->body;
-	struct payment_authorize authorize = {.replayed = false};
+	struct payment_authorize authorize = {.approved = false};
 	struct flow flow = call_flow(call);
 	struct rule_view rules[DECLINE_COUNT];
 	struct explain_view view;

@@ -130,7 +130,7 @@ const struct emit_object network_answer_object =
 void network_authorization(struct call *call)
 {
 	const struct authorization_input *input = call->body;
-	struct payment_authorize authorize = {.replayed = false};
+	struct payment_authorize authorize = {.approved = false};
 	struct flow flow = call_flow(call);
 	struct network_answer answer;
 	enum error_code error;

@@ -209,7 +209,6 @@ static enum db_result authorize_recall(const struct flow *flow,
 	struct transaction_event event;
 	enum db_result result;
 
-	authorize->replayed = true;
 	if (public_id == NULL) {
 		authorize->facts.card_id = 0;
 		authorize_decide(flow, authorize);

@@ -25,7 +25,7 @@ struct payment_authorize {
 	/* Outputs. row.public_id is NULL for an unknown card. */
 	struct authorization_facts facts;
 	struct decision decision;
-	bool replayed, approved;
+	bool approved;
 	struct money approved_amount, balance;
 	const char *response_code, *authorization_code, *transaction_id,
 		*decline_reason, *decline_reasons;
