@@ -8,6 +8,7 @@
 #include "../base/arena.h"
 #include "../base/log.h"
 #include "../json/exact.h"
+#include "bodies.h"
 #include "resources.h"
 
 static const char *const event_types[] = {"card.created",
@@ -77,42 +78,68 @@ static const struct emit_field event_fields[] = {
 };
 const struct emit_object event_object = EMIT("Event", event_fields);
 
-static const char *event_data(struct call *call, const struct event_row *row)
+/* Which object an event tells of, by the first word of its type. */
+static const struct {
+	const char *word;
+	bool (*print)(struct arena *arena, const struct keyring *keyring,
+		      const json_t *snapshot, struct text *body);
+} objects[] = {
+	{"card.", card_snapshot_print},
+	{"transaction.", transaction_snapshot_print},
+	{"3ds.", challenge_snapshot_print},
+	{"deposit.", deposit_snapshot_print},
+};
+
+static bool data_print(struct arena *arena, const struct keyring *keyring,
+		       const struct event_row *row, struct text *data)
 {
-	struct text data;
 	const char *why;
-	json_t *snapshot = exact_parse(call->arena, row->snapshot,
-				       strlen(row->snapshot), &why);
+	json_t *snapshot;
 	bool shown = false;
 
-	text_init(&data, call->arena);
-	if (snapshot != NULL) {
-		if (strncmp(row->type, "card.", 5) == 0)
-			shown = card_snapshot_print(call, snapshot, &data);
-		else if (strncmp(row->type, "transaction.", 12) == 0)
-			shown = transaction_snapshot_print(call, snapshot,
-							   &data);
-		else if (strncmp(row->type, "3ds.", 4) == 0)
-			shown = challenge_snapshot_print(call, snapshot, &data);
-		else if (strncmp(row->type, "deposit.", 8) == 0)
-			shown = deposit_snapshot_print(call, snapshot, &data);
-	}
+	snapshot =
+		exact_parse(arena, row->snapshot, strlen(row->snapshot), &why);
+	if (snapshot == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
+		if (strncmp(row->type, objects[i].word,
+			    strlen(objects[i].word)) == 0)
+			shown = objects[i].print(arena, keyring, snapshot,
+						 data);
 	json_decref(snapshot);
-	if (!shown) {
-		log_broken("event=snapshot_unreadable id=%s", row->public_id);
-		return "{}";
-	}
-	return data.data;
+	return shown;
 }
 
-static struct event_view event_show(struct call *call,
-				    const struct event_row *row)
+/* False when the snapshot cannot be read: data is then an empty object. */
+static bool event_show(struct arena *arena, const struct keyring *keyring,
+		       const struct event_row *row, struct event_view *view)
 {
-	return (struct event_view){
+	struct text data;
+	bool shown;
+
+	text_init(&data, arena);
+	shown = data_print(arena, keyring, row, &data);
+	if (!shown)
+		log_broken("event=snapshot_unreadable id=%s", row->public_id);
+	*view = (struct event_view){
 		.row = *row,
 		.livemode = strcmp(row->mode, "live") == 0,
-		.data = event_data(call, row),
+		.data = shown ? data.data : "{}",
 	};
+	return shown;
+}
+
+bool event_body_print(struct arena *arena, const struct keyring *keyring,
+		      const struct event_row *row, const char *dialect,
+		      struct text *body)
+{
+	struct event_view view;
+
+	if (strcmp(dialect, "native") != 0 ||
+	    !event_show(arena, keyring, row, &view))
+		return false;
+	emit_object(body, &event_object, &view);
+	return true;
 }
 
 void events_list(struct call *call)
@@ -149,7 +176,8 @@ void events_list(struct call *call)
 	}
 	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
 	for (size_t i = 0; i < result.count; i++) {
-		views[i] = event_show(call, &rows[i]);
+		event_show(call->arena, call->service->keyring, &rows[i],
+			   &views[i]);
 		last = event_place(&rows[i]);
 	}
 	reply_list(call, &event_object,
@@ -169,6 +197,6 @@ void events_get(struct call *call)
 		reply_error(call, error_of_result(status), NULL);
 		return;
 	}
-	view = event_show(call, &row);
+	event_show(call->arena, call->service->keyring, &row, &view);
 	reply_object(call, &event_object, &view);
 }

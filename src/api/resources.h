@@ -10,14 +10,16 @@
 
 /* Each prints its object from an event's snapshot; false when it cannot be
  * read. */
-bool card_snapshot_print(struct call *call, const json_t *snapshot,
-			 struct text *body);
-bool transaction_snapshot_print(struct call *call, const json_t *snapshot,
-				struct text *body);
-bool challenge_snapshot_print(struct call *call, const json_t *snapshot,
-			      struct text *body);
-bool deposit_snapshot_print(struct call *call, const json_t *snapshot,
-			    struct text *body);
+bool card_snapshot_print(struct arena *arena, const struct keyring *keyring,
+			 const json_t *snapshot, struct text *body);
+bool transaction_snapshot_print(struct arena *arena,
+				const struct keyring *keyring,
+				const json_t *snapshot, struct text *body);
+bool challenge_snapshot_print(struct arena *arena,
+			      const struct keyring *keyring,
+			      const json_t *snapshot, struct text *body);
+bool deposit_snapshot_print(struct arena *arena, const struct keyring *keyring,
+			    const json_t *snapshot, struct text *body);
 
 /* bins.c */
 extern const struct shape bins_query;

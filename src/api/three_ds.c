@@ -109,29 +109,31 @@ const struct emit_object network_challenge_object =
 	EMIT("NetworkChallenge", network_challenge_fields);
 
 /* Only the owner sees the code, and only while it can be used. */
-static struct challenge_view challenge_show(struct call *call,
+static struct challenge_view challenge_show(struct arena *arena,
+					    const struct keyring *keyring,
 					    const struct challenge_row *row)
 {
 	struct challenge_view view = {.row = *row};
 	char *otp;
 
 	if (strcmp(row->status, "pending") == 0) {
-		otp = arena_alloc(call->arena, OTP_SIZE);
-		if (challenge_otp(call->service->keyring, row, otp))
+		otp = arena_alloc(arena, OTP_SIZE);
+		if (challenge_otp(keyring, row, otp))
 			view.otp = otp;
 	}
 	return view;
 }
 
-bool challenge_snapshot_print(struct call *call, const json_t *snapshot,
-			      struct text *body)
+bool challenge_snapshot_print(struct arena *arena,
+			      const struct keyring *keyring,
+			      const json_t *snapshot, struct text *body)
 {
 	struct challenge_view view;
 	struct challenge_row row;
 
-	if (!snapshot_read(call->arena, snapshot, &challenge_row_shape, &row))
+	if (!snapshot_read(arena, snapshot, &challenge_row_shape, &row))
 		return false;
-	view = challenge_show(call, &row);
+	view = challenge_show(arena, keyring, &row);
 	emit_object(body, &challenge_object, &view);
 	return true;
 }
@@ -166,7 +168,8 @@ void challenges_list(struct call *call)
 	}
 	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
 	for (size_t i = 0; i < result.count; i++) {
-		views[i] = challenge_show(call, &rows[i]);
+		views[i] = challenge_show(call->arena, call->service->keyring,
+					  &rows[i]);
 		last = challenge_place(&rows[i]);
 	}
 	reply_list(call, &challenge_object,
@@ -186,7 +189,7 @@ void challenges_get(struct call *call)
 		reply_error(call, error_of_result(status), NULL);
 		return;
 	}
-	view = challenge_show(call, &row);
+	view = challenge_show(call->arena, call->service->keyring, &row);
 	reply_object(call, &challenge_object, &view);
 }
 

@@ -180,21 +180,22 @@ static struct transaction_view transaction_show_whole(
 }
 
 /* The timeline lies in the snapshot as a list of rows. */
-bool transaction_snapshot_print(struct call *call, const json_t *snapshot,
-				struct text *body)
+bool transaction_snapshot_print(struct arena *arena,
+				const struct keyring *keyring,
+				const json_t *snapshot, struct text *body)
 {
 	const json_t *timeline = json_object_get(snapshot, "timeline");
 	size_t count = json_array_size(timeline);
 	struct transaction_event *events =
-		arena_alloc(call->arena, (count + 1) * sizeof(*events));
+		arena_alloc(arena, (count + 1) * sizeof(*events));
 	struct transaction_shown shown = {.events = events, .count = count};
 	struct transaction_view view;
 
-	if (!snapshot_read(call->arena, snapshot, &transaction_row_shape,
-			   &shown.row))
+	(void)keyring;
+	if (!snapshot_read(arena, snapshot, &transaction_row_shape, &shown.row))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (!snapshot_read(call->arena, json_array_get(timeline, i),
+		if (!snapshot_read(arena, json_array_get(timeline, i),
 				   &transaction_event_shape, &events[i]))
 			return false;
 	view = transaction_show_whole(&shown);

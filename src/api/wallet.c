@@ -138,13 +138,13 @@ void deposit_print(const void *deposit_command, struct text *body)
 	emit_object(body, &deposit_object, &view);
 }
 
-bool deposit_snapshot_print(struct call *call, const json_t *snapshot,
-			    struct text *body)
+bool deposit_snapshot_print(struct arena *arena, const struct keyring *keyring,
+			    const json_t *snapshot, struct text *body)
 {
 	struct deposit_command command = {.action = NULL};
 
-	if (!snapshot_read(call->arena, snapshot, &deposit_row_shape,
-			   &command.row))
+	(void)keyring;
+	if (!snapshot_read(arena, snapshot, &deposit_row_shape, &command.row))
 		return false;
 	deposit_print(&command, body);
 	return true;
