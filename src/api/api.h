@@ -134,19 +134,37 @@ struct page_query {
 		.doc = "next_cursor of the page before, instead of page."      \
 	}
 
+/* A page of a list on its way: list_open fills all but the result, which the
+ * store's list function does. */
+struct list_call {
+	const char *name;
+	struct list_place after;
+	struct list_window window;
+	struct list_result result;
+	int64_t number; /* of the page */
+};
+
+/* How the rows of a list are shown. */
+struct list_shape {
+	const struct emit_object *object;
+	size_t row_size, view_size;
+	/* Fills the view, which is zeroed; answers the row's place. */
+	struct list_place (*show)(struct call *call, const void *row,
+				  void *view);
+};
+
 /*
- * The window that a page query asks for; list names the list with its filters
- * and order, since a cursor belongs to exactly one. False when the cursor is
- * not this list's: the reply is written. *number is the page's number.
+ * name is the list's with its filters and order, since a cursor belongs to
+ * exactly one. False when the cursor is not this list's: the reply is written.
  */
-bool page_open(struct call *call, const struct page_query *query,
-	       const char *list, bool descending, struct list_place *place,
-	       struct list_window *window, int64_t *number);
-/* last: the place of the last row of the page. */
-void reply_list(struct call *call, const struct emit_object *object,
-		struct emit_list rows, const struct list_result *result,
-		const struct list_window *window, int64_t number,
-		const char *list, struct list_place last);
+bool list_open(struct call *call, struct list_call *list,
+	       const struct page_query *query, const char *name,
+	       bool descending);
+/* Answers with the rows, or with why there are none: status is how the query
+ * ended. */
+void list_reply(struct call *call, const struct list_call *list,
+		const struct list_shape *shape, enum db_result status,
+		const void *rows);
 
 /*
  * Fills a row's struct from a snapshot: an object whose keys are the columns'

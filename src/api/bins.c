@@ -37,28 +37,27 @@ static const struct emit_field bin_fields[] = {
 };
 const struct emit_object bin_object = EMIT("Bin", bin_fields);
 
+static struct list_place bin_list_show(struct call *call, const void *row,
+				       void *view)
+{
+	(void)call;
+	*(struct bin_row *)view = *(const struct bin_row *)row;
+	return bin_place(row);
+}
+
 void bins_list(struct call *call)
 {
+	static const struct list_shape shape = {
+		&bin_object, sizeof(struct bin_row), sizeof(struct bin_row),
+		bin_list_show};
 	const struct bins_query *query = call->query;
-	struct list_place after, last = {0, 0};
-	struct list_window window;
-	struct list_result result;
-	struct bin_row *rows;
+	struct bin_row *rows = NULL;
+	struct list_call list;
 	enum db_result status;
-	int64_t number;
 
-	if (!page_open(call, &query->page, "bins", false, &after, &window,
-		       &number))
+	if (!list_open(call, &list, &query->page, "bins", false))
 		return;
 	status = bin_list(call->service->db, call->arena, call->login->test,
-			  &window, &rows, &result);
-	if (status != DB_OK) {
-		reply_error(call, error_of_result(status), NULL);
-		return;
-	}
-	if (result.count > 0)
-		last = bin_place(&rows[result.count - 1]);
-	reply_list(call, &bin_object,
-		   (struct emit_list){rows, result.count, sizeof(*rows)},
-		   &result, &window, number, "bins", last);
+			  &list.window, &rows, &list.result);
+	list_reply(call, &list, &shape, status, rows);
 }

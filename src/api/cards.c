@@ -385,10 +385,22 @@ static enum card_sort sort_of(const char *name)
 	return CARD_SORT_CREATED_AT;
 }
 
-void cards_list(struct call *call)
+static struct list_place card_list_show(struct call *call, const void *row,
+					void *view)
 {
 	const struct cards_query *query = call->query;
-	const char *list = list_name(call->arena, query);
+
+	((struct card_view *)view)->row = *(const struct card_row *)row;
+	return card_place(row, sort_of(query->sort));
+}
+
+void cards_list(struct call *call)
+{
+	static const struct list_shape shape = {
+		&card_summary_object, sizeof(struct card_row),
+		sizeof(struct card_view), card_list_show};
+	const struct cards_query *query = call->query;
+	const char *name = list_name(call->arena, query);
 	struct card_filter filter = {
 		.wallet_id = call->login->wallet_id,
 		.status = query->status,
@@ -396,32 +408,16 @@ void cards_list(struct call *call)
 		.label = query->label,
 		.sort = sort_of(query->sort),
 	};
-	struct list_place after, last = {0, 0};
-	struct list_window window;
-	struct list_result result;
-	struct card_row *rows;
-	struct card_view *views;
+	struct card_row *rows = NULL;
+	struct list_call list;
 	enum db_result status;
-	int64_t number;
 
-	if (!page_open(call, &query->page, list,
-		       strcmp(query->order, "desc") == 0, &after, &window,
-		       &number))
+	if (!list_open(call, &list, &query->page, name,
+		       strcmp(query->order, "desc") == 0))
 		return;
-	status = card_list(call->service->db, call->arena, &filter, &window,
-			   &rows, &result);
-	if (status != DB_OK) {
-		reply_error(call, error_of_result(status), NULL);
-		return;
-	}
-	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
-	for (size_t i = 0; i < result.count; i++) {
-		views[i].row = rows[i];
-		last = card_place(&rows[i], filter.sort);
-	}
-	reply_list(call, &card_summary_object,
-		   (struct emit_list){views, result.count, sizeof(*views)},
-		   &result, &window, number, list, last);
+	status = card_list(call->service->db, call->arena, &filter,
+			   &list.window, &rows, &list.result);
+	list_reply(call, &list, &shape, status, rows);
 }
 
 static const char *categories_json(struct arena *arena,

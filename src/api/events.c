@@ -142,8 +142,18 @@ bool event_body_print(struct arena *arena, const struct keyring *keyring,
 	return true;
 }
 
+static struct list_place event_list_show(struct call *call, const void *row,
+					 void *view)
+{
+	event_show(call->arena, call->service->keyring, row, view);
+	return event_place(row);
+}
+
 void events_list(struct call *call)
 {
+	static const struct list_shape shape = {
+		&event_object, sizeof(struct event_row),
+		sizeof(struct event_view), event_list_show};
 	const struct events_query *query = call->query;
 	struct event_filter filter = {
 		.wallet_id = call->login->wallet_id,
@@ -152,37 +162,20 @@ void events_list(struct call *call)
 		.from = query->from,
 		.to = query->to,
 	};
-	const char *list =
+	const char *name =
 		arena_printf(call->arena, "events %s %s %lld %lld",
 			     query->type == NULL ? "" : query->type,
 			     query->card_id == NULL ? "" : query->card_id,
 			     (long long)query->from, (long long)query->to);
-	struct list_place after, last = {0, 0};
-	struct list_window window;
-	struct list_result result;
-	struct event_row *rows;
-	struct event_view *views;
+	struct event_row *rows = NULL;
+	struct list_call list;
 	enum db_result status;
-	int64_t number;
 
-	if (!page_open(call, &query->page, list, true, &after, &window,
-		       &number))
+	if (!list_open(call, &list, &query->page, name, true))
 		return;
-	status = event_list(call->service->db, call->arena, &filter, &window,
-			    &rows, &result);
-	if (status != DB_OK) {
-		reply_error(call, error_of_result(status), NULL);
-		return;
-	}
-	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
-	for (size_t i = 0; i < result.count; i++) {
-		event_show(call->arena, call->service->keyring, &rows[i],
-			   &views[i]);
-		last = event_place(&rows[i]);
-	}
-	reply_list(call, &event_object,
-		   (struct emit_list){views, result.count, sizeof(*views)},
-		   &result, &window, number, list, last);
+	status = event_list(call->service->db, call->arena, &filter,
+			    &list.window, &rows, &list.result);
+	list_reply(call, &list, &shape, status, rows);
 }
 
 void events_get(struct call *call)

@@ -244,49 +244,73 @@ static bool cursor_read(const struct call *call, const char *list,
 	return true;
 }
 
-bool page_open(struct call *call, const struct page_query *query,
-	       const char *list, bool descending, struct list_place *place,
-	       struct list_window *window, int64_t *number)
+bool list_open(struct call *call, struct list_call *list,
+	       const struct page_query *query, const char *name,
+	       bool descending)
 {
-	*window = (struct list_window){
-		.page = query->page,
-		.per_page = query->per_page,
-		.descending = descending,
+	*list = (struct list_call){
+		.name = name,
+		.window =
+			{
+				.page = query->page,
+				.per_page = query->per_page,
+				.descending = descending,
+			},
+		.number = query->page,
 	};
-	*number = query->page;
 	if (query->cursor == NULL)
 		return true;
-	if (query->page_given ||
-	    !cursor_read(call, list, query->cursor, place, number)) {
+	if (query->page_given || !cursor_read(call, name, query->cursor,
+					      &list->after, &list->number)) {
 		reply_error(call, ERR_INVALID_CURSOR, "cursor");
 		return false;
 	}
-	window->after = place;
+	list->window.after = &list->after;
 	return true;
 }
 
-void reply_list(struct call *call, const struct emit_object *object,
-		struct emit_list rows, const struct list_result *result,
-		const struct list_window *window, int64_t number,
-		const char *list, struct list_place last)
+/* Prints the rows, each as its shape shows it; answers the last one's place. */
+static struct list_place rows_print(struct call *call,
+				    const struct list_shape *shape,
+				    const char *rows, size_t count)
 {
 	struct text *body = &call->reply->body;
-	struct page page = {
-		.page = number,
-		.per_page = window->per_page,
-		.total = result->total,
-		.total_pages = page_count(result->total, window->per_page),
-	};
+	void *view = arena_alloc(call->arena, shape->view_size);
+	struct list_place last = {0, 0};
 
-	if (result->more)
-		page.next_cursor = cursor_make(call, list, last, number + 1);
-	text_add(body, "{\"data\":[");
-	for (size_t i = 0; i < rows.count; i++) {
+	for (size_t i = 0; i < count; i++) {
+		memset(view, 0, shape->view_size);
+		last = shape->show(call, rows + i * shape->row_size, view);
 		if (i > 0)
 			text_add_char(body, ',');
-		emit_object(body, object,
-			    (const char *)rows.rows + i * rows.size);
+		emit_object(body, shape->object, view);
 	}
+	return last;
+}
+
+void list_reply(struct call *call, const struct list_call *list,
+		const struct list_shape *shape, enum db_result status,
+		const void *rows)
+{
+	const struct list_result *result = &list->result;
+	struct text *body = &call->reply->body;
+	struct list_place last;
+	struct page page = {
+		.page = list->number,
+		.per_page = list->window.per_page,
+		.total = result->total,
+		.total_pages = page_count(result->total, list->window.per_page),
+	};
+
+	if (status != DB_OK) {
+		reply_error(call, error_of_result(status), NULL);
+		return;
+	}
+	text_add(body, "{\"data\":[");
+	last = rows_print(call, shape, rows, result->count);
+	if (result->more)
+		page.next_cursor =
+			cursor_make(call, list->name, last, list->number + 1);
 	text_add(body, "],\"pagination\":");
 	emit_object(body, &page_object, &page);
 	text_add_char(body, '}');

@@ -138,43 +138,37 @@ bool challenge_snapshot_print(struct arena *arena,
 	return true;
 }
 
+static struct list_place challenge_list_show(struct call *call, const void *row,
+					     void *view)
+{
+	*(struct challenge_view *)view =
+		challenge_show(call->arena, call->service->keyring, row);
+	return challenge_place(row);
+}
+
 void challenges_list(struct call *call)
 {
+	static const struct list_shape shape = {
+		&challenge_object, sizeof(struct challenge_row),
+		sizeof(struct challenge_view), challenge_list_show};
 	const struct challenges_query *query = call->query;
 	struct challenge_filter filter = {
 		.wallet_id = call->login->wallet_id,
 		.card_id = query->card_id,
 		.status = query->status,
 	};
-	const char *list =
+	const char *name =
 		arena_printf(call->arena, "challenges %s %s", query->status,
 			     query->card_id == NULL ? "" : query->card_id);
-	struct list_place after, last = {0, 0};
-	struct list_window window;
-	struct list_result result;
-	struct challenge_row *rows;
-	struct challenge_view *views;
+	struct challenge_row *rows = NULL;
+	struct list_call list;
 	enum db_result status;
-	int64_t number;
 
-	if (!page_open(call, &query->page, list, true, &after, &window,
-		       &number))
+	if (!list_open(call, &list, &query->page, name, true))
 		return;
 	status = challenge_list(call->service->db, call->arena, &filter,
-				&window, &rows, &result);
-	if (status != DB_OK) {
-		reply_error(call, error_of_result(status), NULL);
-		return;
-	}
-	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
-	for (size_t i = 0; i < result.count; i++) {
-		views[i] = challenge_show(call->arena, call->service->keyring,
-					  &rows[i]);
-		last = challenge_place(&rows[i]);
-	}
-	reply_list(call, &challenge_object,
-		   (struct emit_list){views, result.count, sizeof(*views)},
-		   &result, &window, number, list, last);
+				&list.window, &rows, &list.result);
+	list_reply(call, &list, &shape, status, rows);
 }
 
 void challenges_get(struct call *call)

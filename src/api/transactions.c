@@ -230,10 +230,21 @@ static const char *list_name(struct arena *arena,
 	return name.data;
 }
 
+static struct list_place transaction_list_show(struct call *call,
+					       const void *row, void *view)
+{
+	(void)call;
+	*(struct transaction_view *)view = transaction_show(row);
+	return transaction_place(row);
+}
+
 void transactions_list(struct call *call)
 {
+	static const struct list_shape shape = {
+		&transaction_row_object, sizeof(struct transaction_row),
+		sizeof(struct transaction_view), transaction_list_show};
 	const struct transactions_query *query = call->query;
-	const char *list = list_name(call->arena, query);
+	const char *name = list_name(call->arena, query);
 	struct transaction_filter filter = {
 		.wallet_id = call->login->wallet_id,
 		.card_id = query->card_id,
@@ -245,31 +256,15 @@ void transactions_list(struct call *call)
 		.min_amount = query->min_given ? &query->min_amount : NULL,
 		.max_amount = query->max_given ? &query->max_amount : NULL,
 	};
-	struct list_place after, last = {0, 0};
-	struct list_window window;
-	struct list_result result;
-	struct transaction_row *rows;
-	struct transaction_view *views;
+	struct transaction_row *rows = NULL;
+	struct list_call list;
 	enum db_result status;
-	int64_t number;
 
-	if (!page_open(call, &query->page, list, true, &after, &window,
-		       &number))
+	if (!list_open(call, &list, &query->page, name, true))
 		return;
 	status = transaction_list(call->service->db, call->arena, &filter,
-				  &window, &rows, &result);
-	if (status != DB_OK) {
-		reply_error(call, error_of_result(status), NULL);
-		return;
-	}
-	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
-	for (size_t i = 0; i < result.count; i++) {
-		views[i] = transaction_show(&rows[i]);
-		last = transaction_place(&rows[i]);
-	}
-	reply_list(call, &transaction_row_object,
-		   (struct emit_list){views, result.count, sizeof(*views)},
-		   &result, &window, number, list, last);
+				  &list.window, &rows, &list.result);
+	list_reply(call, &list, &shape, status, rows);
 }
 
 void transactions_get(struct call *call)

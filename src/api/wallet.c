@@ -208,8 +208,18 @@ void wallet_addresses(struct call *call)
 		reply_error(call, ERR_INVALID_PARAMETER, "currency");
 }
 
+static struct list_place deposit_list_show(struct call *call, const void *row,
+					   void *view)
+{
+	*(struct deposit_view *)view = deposit_show(call->arena, row);
+	return deposit_place(row);
+}
+
 void wallet_deposits(struct call *call)
 {
+	static const struct list_shape shape = {
+		&deposit_object, sizeof(struct deposit_row),
+		sizeof(struct deposit_view), deposit_list_show};
 	const struct deposits_query *query = call->query;
 	struct deposit_filter filter = {
 		.wallet_id = call->login->wallet_id,
@@ -218,36 +228,20 @@ void wallet_deposits(struct call *call)
 		.from = query->from,
 		.to = query->to,
 	};
-	const char *list =
+	const char *name =
 		arena_printf(call->arena, "deposits %s %s %lld %lld",
 			     query->status == NULL ? "" : query->status,
 			     query->currency == NULL ? "" : query->currency,
 			     (long long)query->from, (long long)query->to);
-	struct list_place after, last = {0, 0};
-	struct list_window window;
-	struct list_result result;
-	struct deposit_row *rows;
-	struct deposit_view *views;
+	struct deposit_row *rows = NULL;
+	struct list_call list;
 	enum db_result status;
-	int64_t number;
 
-	if (!page_open(call, &query->page, list, true, &after, &window,
-		       &number))
+	if (!list_open(call, &list, &query->page, name, true))
 		return;
-	status = deposit_list(call->service->db, call->arena, &filter, &window,
-			      &rows, &result);
-	if (status != DB_OK) {
-		reply_error(call, error_of_result(status), NULL);
-		return;
-	}
-	views = arena_alloc(call->arena, (result.count + 1) * sizeof(*views));
-	for (size_t i = 0; i < result.count; i++) {
-		views[i] = deposit_show(call->arena, &rows[i]);
-		last = deposit_place(&rows[i]);
-	}
-	reply_list(call, &deposit_object,
-		   (struct emit_list){views, result.count, sizeof(*views)},
-		   &result, &window, number, list, last);
+	status = deposit_list(call->service->db, call->arena, &filter,
+			      &list.window, &rows, &list.result);
+	list_reply(call, &list, &shape, status, rows);
 }
 
 void wallet_deposit(struct call *call)
