@@ -64,6 +64,10 @@ static const struct key keys[] = {
 	 .sentence = "The database user of cardstock-keeper."},
 	{ROW(db_keeper_password_file, KEY_PATH), .preset = "",
 	 .sentence = "File with its password; empty: the socket's own proof."},
+	{ROW(db_courier_user, KEY_WORD), .preset = "cardstock_courier",
+	 .sentence = "The database user of cardstock-courier."},
+	{ROW(db_courier_password_file, KEY_PATH), .preset = "",
+	 .sentence = "File with its password; empty: the socket's own proof."},
 	{ROW(db_owner_user, KEY_WORD), .preset = "cardstock_owner",
 	 .sentence = "The database user of cardstock-migrate and "
 		     "cardstock-audit."},
@@ -87,6 +91,28 @@ static const struct key keys[] = {
 		 "Seconds that cardstock-keeper rests when nothing is due."},
 	{ROW(keeper_batch, KEY_INT), .preset = "200", .min = 1, .max = 10000,
 	 .sentence = "Most that cardstock-keeper does in one transaction."},
+	{ROW(event_retention_days, KEY_INT), .preset = "30", .min = 30,
+	 .max = 36500,
+	 .sentence = "Days for which an event and its deliveries are kept."},
+	{ROW(webhook_allowed_networks, KEY_TEXT), .preset = "",
+	 .sentence = "Inside networks that webhooks may lead to, as "
+		     "address/bits, separated by spaces; empty: none."},
+	{ROW(webhook_ca_file, KEY_PATH), .preset = "",
+	 .sentence = "CA file that receivers of webhooks must chain to; "
+		     "empty: the system's."},
+	{ROW(webhook_timeout_s, KEY_INT), .preset = "15", .min = 1, .max = 60,
+	 .sentence = "Seconds that one delivery may take in all."},
+	{ROW(courier_poll_ms, KEY_INT), .preset = "50", .min = 5, .max = 10000,
+	 .sentence = "Milliseconds after which an idle cardstock-courier looks "
+		     "for events."},
+	{ROW(courier_per_endpoint, KEY_INT), .preset = "16", .min = 1,
+	 .max = 1000, .sentence = "Most deliveries in flight to one endpoint."},
+	{ROW(courier_in_flight, KEY_INT), .preset = "1000", .min = 1,
+	 .max = 10000,
+	 .sentence = "Most deliveries in flight from one cardstock-courier."},
+	{ROW(courier_lease_s, KEY_INT), .preset = "20", .min = 4, .max = 3600,
+	 .sentence = "Seconds after which another courier takes over; at least "
+		     "three above webhook_timeout_s."},
 	{ROW(cors_origins, KEY_TEXT), .preset = "",
 	 .sentence = "Origins that browsers may call from, separated by "
 		     "spaces; empty: CORS is off."},
@@ -320,6 +346,20 @@ static bool read_lines(struct reader *reader, FILE *file, const char *path)
 	return true;
 }
 
+/* What no key can say alone. A courier sends only while its lease outlasts the
+ * attempt, so a shorter one would never send at all. */
+static bool check_together(struct reader *reader, const char *path)
+{
+	const struct config *config = reader->config;
+
+	if (config->courier_lease_s >= config->webhook_timeout_s + 3)
+		return true;
+	return refuse(reader,
+		      "%s: courier_lease_s must be at least three above "
+		      "webhook_timeout_s",
+		      path);
+}
+
 bool config_read(struct config *config, struct arena *arena, const char *path,
 		 char *error, size_t error_size)
 {
@@ -339,7 +379,7 @@ bool config_read(struct config *config, struct arena *arena, const char *path,
 		return refuse(&reader, "%s: %s", path, strerror(errno));
 	good = read_lines(&reader, file, path);
 	(void)fclose(file);
-	return good;
+	return good && check_together(&reader, path);
 }
 
 void config_print_reference(void)

@@ -27,6 +27,8 @@ struct config {
 	const char *db_password_file; /* "" : no password (unix_socket auth) */
 	const char *db_keeper_user;   /* cardstock-keeper */
 	const char *db_keeper_password_file;
+	const char *db_courier_user; /* cardstock-courier */
+	const char *db_courier_password_file;
 	const char *db_owner_user; /* cardstock-migrate, cardstock-audit */
 	const char *db_owner_password_file;
 	const char *db_tls_ca; /* CA file; empty: no TLS */
@@ -36,6 +38,12 @@ struct config {
 	const char *log_target; /* stderr or syslog */
 	const char *log_level;	/* broken unusual client info debug */
 	int64_t keeper_interval_s, keeper_batch;
+	int64_t event_retention_days;
+	const char *webhook_allowed_networks; /* "CIDR CIDR": inside, allowed */
+	const char *webhook_ca_file;	      /* empty: the system's */
+	int64_t webhook_timeout_s;
+	int64_t courier_poll_ms, courier_per_endpoint, courier_in_flight;
+	int64_t courier_lease_s;  /* beyond webhook_timeout_s */
 	const char *cors_origins; /* space separated; empty: CORS off */
 	int64_t login_cache_s;	  /* 0-5 */
 	const char *billing_line1, *billing_city, *billing_state, *billing_zip,

@@ -31,6 +31,7 @@ enum key_purpose {
 	KEY_CURSOR,
 	KEY_LEDGER_SEAL,
 	KEY_OTP,
+	KEY_EVENT, /* bodies of webhooks, and what receivers answered */
 	KEY_PURPOSES
 };
 

@@ -31,6 +31,13 @@ struct db *db_open(const struct config *config, enum db_role role)
 	return db;
 }
 
+/* A migration or an audit may take hours; who answers or delivers must not
+ * stand still. */
+static bool is_hasty(const struct db *db)
+{
+	return db->role == DB_ROLE_API || db->role == DB_ROLE_COURIER;
+}
+
 void connection_close(struct db *db)
 {
 	if (!db->mysql)
@@ -97,8 +104,7 @@ static void set_options(const struct db *db, MYSQL *mysql)
 	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &tls);
 	if (tls)
 		mysql_options(mysql, MYSQL_OPT_SSL_CA, config->db_tls_ca);
-	/* A migration or an audit may take hours; a request must not. */
-	if (db->role == DB_ROLE_API) {
+	if (is_hasty(db)) {
 		mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answer_s);
 		mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
 	}
@@ -112,7 +118,7 @@ static void set_session(const struct db *db, MYSQL *mysql)
 
 	/* The server gives up first, so that its answer is heard; and waiting
 	 * for a lock ends before that, since it is no failure. */
-	if (db->role == DB_ROLE_API) {
+	if (is_hasty(db)) {
 		limit_ms = db->config->db_read_timeout_s * 1000 - 500;
 		if (limit_ms < 3000)
 			lock_wait_s = 1;
@@ -148,6 +154,10 @@ static unsigned int try_connect(struct db *db)
 	case DB_ROLE_KEEPER:
 		user = config->db_keeper_user;
 		file = config->db_keeper_password_file;
+		break;
+	case DB_ROLE_COURIER:
+		user = config->db_courier_user;
+		file = config->db_courier_password_file;
 		break;
 	case DB_ROLE_OWNER:
 		user = config->db_owner_user;

@@ -81,6 +81,7 @@ struct db_counters {
 enum db_role {
 	DB_ROLE_API,
 	DB_ROLE_KEEPER,
+	DB_ROLE_COURIER,
 	DB_ROLE_OWNER
 };
 

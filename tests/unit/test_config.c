@@ -60,6 +60,8 @@ static void check_defaults(void)
 	ck_assert_str_eq(config.db_name, "cardstock");
 	ck_assert_str_eq(config.db_user, "cardstock_api");
 	ck_assert_str_eq(config.db_password_file, "");
+	ck_assert_str_eq(config.db_courier_user, "cardstock_courier");
+	ck_assert_str_eq(config.db_courier_password_file, "");
 	ck_assert_str_eq(config.db_owner_user, "cardstock_owner");
 	ck_assert_str_eq(config.db_owner_password_file, "");
 	ck_assert_str_eq(config.db_tls_ca, "");
@@ -68,6 +70,14 @@ static void check_defaults(void)
 	ck_assert_str_eq(config.master_key_file, "/etc/cardstock/master.key");
 	ck_assert_str_eq(config.log_target, "stderr");
 	ck_assert_str_eq(config.log_level, "info");
+	ck_assert_int_eq(config.event_retention_days, 30);
+	ck_assert_str_eq(config.webhook_allowed_networks, "");
+	ck_assert_str_eq(config.webhook_ca_file, "");
+	ck_assert_int_eq(config.webhook_timeout_s, 15);
+	ck_assert_int_eq(config.courier_poll_ms, 50);
+	ck_assert_int_eq(config.courier_per_endpoint, 16);
+	ck_assert_int_eq(config.courier_in_flight, 1000);
+	ck_assert_int_eq(config.courier_lease_s, 20);
 	ck_assert_str_eq(config.cors_origins, "");
 	ck_assert_int_eq(config.login_cache_s, 3);
 	ck_assert_str_eq(config.billing_line1, "123 Privacy Street");
@@ -157,6 +167,10 @@ START_TEST(numbers_have_bounds)
 		{"db_port", 1, 65535},
 		{"db_connect_timeout_s", 1, 60},
 		{"db_read_timeout_s", 1, 3600},
+		{"event_retention_days", 30, 36500},
+		{"courier_poll_ms", 5, 10000},
+		{"courier_per_endpoint", 1, 1000},
+		{"courier_in_flight", 1, 10000},
 		{"login_cache_s", 0, 5},
 	};
 	char line[100];
@@ -173,6 +187,20 @@ START_TEST(numbers_have_bounds)
 			ck_assert_msg(read_text(line) == (j == 1 || j == 2),
 				      "%s", line);
 		}
+}
+END_TEST
+
+/* A lease must outlast the attempt that it is for. */
+START_TEST(lease_outlasts_the_attempt)
+{
+	ck_assert_msg(read_text("courier_lease_s = 18\n"), "%s", error);
+	ck_assert(!read_text("courier_lease_s = 17\n"));
+	ck_assert_ptr_nonnull(strstr(error, "courier_lease_s must be at least "
+					    "three above"));
+	ck_assert(!read_text("webhook_timeout_s = 18\n"));
+	ck_assert_msg(read_text("webhook_timeout_s = 1\n"
+				"courier_lease_s = 4\n"),
+		      "%s", error);
 }
 END_TEST
 
@@ -212,5 +240,6 @@ START_TEST(reference_is_a_valid_file)
 END_TEST
 
 SUITE("config", empty_file_gives_the_defaults, values_are_taken,
-      files_are_refused_by_line, numbers_have_bounds, missing_file_is_refused,
+      files_are_refused_by_line, numbers_have_bounds,
+      lease_outlasts_the_attempt, missing_file_is_refused,
       reference_is_a_valid_file)
