@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +9,7 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 #include "../base/secret.h"
+#include "../core/address.h"
 #include "../flow/effect.h"
 #include "../http/request.h"
 #include "../store/keys.h"
@@ -59,59 +59,6 @@ struct gate *gate_new(int64_t cache_s)
 void gate_free(struct gate *gate)
 {
 	free(gate);
-}
-
-static bool bits_equal(const unsigned char *a, const unsigned char *b,
-		       unsigned bits)
-{
-	unsigned rest = bits % 8;
-
-	if (memcmp(a, b, bits / 8) != 0)
-		return false;
-	return rest == 0 || ((a[bits / 8] ^ b[bits / 8]) >> (8 - rest)) == 0;
-}
-
-static bool address_in_network(const char *address, const char *network,
-			       size_t len)
-{
-	unsigned char wanted[16], given[16];
-	char host[64];
-	const char *slash = memchr(network, '/', len);
-	size_t host_len = slash == NULL ? len : (size_t)(slash - network);
-	int family = memchr(network, ':', len) != NULL ? AF_INET6 : AF_INET;
-	unsigned bits = family == AF_INET ? 32 : 128;
-
-	if (host_len >= sizeof(host))
-		return false;
-	memcpy(host, network, host_len);
-	host[host_len] = '\0';
-	if (slash != NULL) {
-		char *end;
-		unsigned long value = strtoul(slash + 1, &end, 10);
-
-		if (end != network + len || end == slash + 1 || value > bits)
-			return false;
-		bits = (unsigned)value;
-	}
-	return inet_pton(family, host, wanted) == 1 &&
-	       inet_pton(family, address, given) == 1 &&
-	       bits_equal(wanted, given, bits);
-}
-
-bool address_in_networks(const char *address, const char *networks)
-{
-	/* A dual-stack listener shows IPv4 clients as ::ffff:a.b.c.d. */
-	if (strncasecmp(address, "::ffff:", 7) == 0 &&
-	    strchr(address, '.') != NULL)
-		address += 7;
-	while (*networks != '\0') {
-		size_t len = strcspn(networks, " ");
-
-		if (len > 0 && address_in_network(address, networks, len))
-			return true;
-		networks += len + (networks[len] == ' ');
-	}
-	return false;
 }
 
 static unsigned scopes_of(const char *scopes)
@@ -170,9 +117,10 @@ static enum error_code login_fetch(struct db *db, struct arena *arena,
 }
 
 static enum error_code login_check(const struct login *login,
-				   const struct way_in *way,
-				   const char *address)
+				   const struct way_in *way, const char *client)
 {
+	struct address address;
+
 	if (strcmp(login->dialect, way->dialect) != 0)
 		return ERR_CREDENTIALS_INVALID;
 	if (login->revoked)
@@ -182,7 +130,8 @@ static enum error_code login_check(const struct login *login,
 	if (!login->account_active)
 		return ERR_ACCOUNT_SUSPENDED;
 	if (login->networks[0] != '\0' &&
-	    !address_in_networks(address, login->networks))
+	    (!address_parse(&address, client) ||
+	     !address_in_networks(&address, login->networks)))
 		return ERR_ADDRESS_NOT_ALLOWED;
 	return ERR_NONE;
 }

@@ -44,7 +44,4 @@ void gate_free(struct gate *gate);
 enum error_code gate_login(struct gate *gate, struct db *db,
 			   const struct request *request, struct login **login);
 
-/* Whether address lies in one of the space-separated CIDR networks. */
-bool address_in_networks(const char *address, const char *networks);
-
 #endif
