@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_WEBHOOKS_H
+#define STORE_WEBHOOKS_H
+
+#include "../base/text.h"
+#include "../db/db.h"
+#include "list.h"
+
+/* A row of the view webhook_rows; times 0 for never. It holds no secret. */
+struct webhook_row {
+	int64_t id;
+	const char *public_id;
+	int64_t wallet_id;
+	const char *url, *description;
+	const char *event_types; /* "card.created,card.funded" or "*" */
+	const char *status;	 /* enabled, failing, disabled */
+	const char *disabled_reason;
+	int64_t last_success_at, last_failure_at, created_at;
+};
+extern const struct row_shape webhook_row_shape;
+
+/* What a routine that changes a webhook answers. */
+struct webhook_answer {
+	const char *outcome;
+	struct webhook_row webhook;
+};
+
+struct webhook_new {
+	int64_t wallet_id;
+	const char *public_id, *url, *description, *event_types;
+	struct bytes secret_sealed; /* KEY_WEBHOOK_SECRET, of public_id */
+};
+
+/* NULL: not to be changed. */
+struct webhook_patch {
+	const char *url, *description, *event_types;
+	const char *active; /* "1" or "0" */
+};
+
+enum db_result webhook_get(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   struct webhook_row *row);
+enum db_result webhook_list(struct db *db, struct arena *arena,
+			    int64_t wallet_id, const struct list_window *window,
+			    struct webhook_row **rows,
+			    struct list_result *result);
+struct list_place webhook_place(const struct webhook_row *row);
+
+/* Each changes one webhook by the routine of its name in sql/routines. */
+enum db_result webhook_create(struct db *db, struct arena *arena,
+			      const struct webhook_new *webhook,
+			      struct webhook_answer *answer);
+enum db_result webhook_update(struct db *db, struct arena *arena,
+			      int64_t wallet_id, const char *public_id,
+			      const struct webhook_patch *patch,
+			      struct webhook_answer *answer);
+enum db_result webhook_delete(struct db *db, struct arena *arena,
+			      int64_t wallet_id, const char *public_id,
+			      struct webhook_answer *answer);
+enum db_result webhook_rotate(struct db *db, struct arena *arena,
+			      int64_t wallet_id, const char *public_id,
+			      struct bytes secret_sealed,
+			      struct webhook_answer *answer);
+
+/* The event that a ping made. */
+struct ping_answer {
+	const char *outcome, *event_public_id;
+};
+enum db_result webhook_ping(struct db *db, struct arena *arena,
+			    int64_t wallet_id, const char *public_id,
+			    struct ping_answer *answer);
+
+/* A row of the view delivery_rows: an event on its way to a webhook. */
+struct delivery_row {
+	int64_t id, event_id;
+	const char *webhook_public_id, *event_public_id, *event_type, *status,
+		*last_error;
+	int64_t attempts;
+	int64_t next_attempt_at; /* 0: none is planned */
+	int64_t created_at, finished_at;
+};
+
+/* A row of the view attempt_rows. Zero status: no HTTP answer came. */
+struct attempt_row {
+	int64_t delivery_id, number, started_at, duration_ms, status;
+	const char *error;
+	struct bytes answer_sealed; /* KEY_EVENT, of the event's public_id */
+};
+
+struct delivery_filter {
+	int64_t webhook_id;
+	const char *status, *event_id; /* NULL: any */
+};
+enum db_result delivery_list(struct db *db, struct arena *arena,
+			     const struct delivery_filter *filter,
+			     const struct list_window *window,
+			     struct delivery_row **rows,
+			     struct list_result *result);
+struct list_place delivery_place(const struct delivery_row *row);
+
+/* All attempts at some deliveries, by delivery and number; deliveries is a
+ * JSON list of their row ids. */
+enum db_result attempt_list(struct db *db, struct arena *arena,
+			    const char *deliveries, struct attempt_row **rows,
+			    size_t *count);
+
+struct resend_answer {
+	const char *outcome;
+	struct delivery_row delivery;
+};
+enum db_result event_resend(struct db *db, struct arena *arena,
+			    int64_t wallet_id, const char *event_public_id,
+			    const char *webhook_public_id,
+			    struct resend_answer *answer);
+
+struct replay_range {
+	int64_t from, to; /* Unix seconds, 0: open */
+	bool failed;	  /* only what failed */
+	int64_t limit;
+};
+struct replay_answer {
+	const char *outcome;
+	int64_t deliveries;
+};
+enum db_result webhook_replay(struct db *db, struct arena *arena,
+			      int64_t wallet_id, const char *public_id,
+			      const struct replay_range *range,
+			      struct replay_answer *answer);
+
+#endif
