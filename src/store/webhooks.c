@@ -172,15 +172,16 @@ static const struct statement statement_replay = {
 	DB_PARAMS(replay_params),
 	DB_COLUMNS(replay_columns, struct replay_answer),
 };
-/* By primary key of each delivery, however many there are. */
+/* Along the primary key of each delivery, however many there are. */
 static const struct db_field attempts_params[] = {{DB_TEXT, 0}};
 static const struct statement statement_attempts = {
 	.name = "attempt_list",
 	.sql = "SELECT a.delivery_id, a.number, a.started_at, a.duration_ms, "
 	       "a.status, a.error, a.answer_sealed "
 	       "FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED "
-	       "PATH '$')) AS d "
-	       "STRAIGHT_JOIN attempt_rows AS a ON a.delivery_id = d.id "
+	       "PATH '$.id', after BIGINT PATH '$.after')) AS d "
+	       "STRAIGHT_JOIN attempt_rows AS a "
+	       "ON a.delivery_id = d.id AND a.number > d.after "
 	       "ORDER BY a.delivery_id, a.number",
 	DB_PARAMS(attempts_params),
 	DB_COLUMNS(attempt_columns, struct attempt_row),

@@ -98,8 +98,8 @@ enum db_result delivery_list(struct db *db, struct arena *arena,
 			     struct list_result *result);
 struct list_place delivery_place(const struct delivery_row *row);
 
-/* All attempts at some deliveries, by delivery and number; deliveries is a
- * JSON list of their row ids. */
+/* Attempts at some deliveries, by delivery and number; deliveries is JSON:
+ * [{"id":…,"after":…}], the row and the number after which to begin. */
 enum db_result attempt_list(struct db *db, struct arena *arena,
 			    const char *deliveries, struct attempt_row **rows,
 			    size_t *count);
