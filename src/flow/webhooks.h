@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FLOW_WEBHOOKS_H
+#define FLOW_WEBHOOKS_H
+
+#include "../store/events.h"
+#include "../store/webhooks.h"
+#include "effect.h"
+
+/* Most events that one replay sends again. */
+#define REPLAY_MAX 10000
+
+/* Bodies of effects: arg is the struct named. */
+
+/* A new webhook: its id is drawn and its secret sealed here. */
+struct webhook_register {
+	struct webhook_new webhook; /* id and sealed secret are filled in */
+	const char *secret;
+	struct webhook_answer answer;
+};
+enum db_result webhook_register_run(const struct flow *flow, void *arg,
+				    enum error_code *refusal);
+
+/* What is asked of one webhook, and what came of it. */
+struct webhook_command {
+	const char *public_id;
+	struct webhook_patch patch; /* update */
+	const char *secret;	    /* rotate: the new one */
+	struct replay_range range;  /* replay */
+	struct webhook_answer answer;
+	struct event_row ping; /* ping: the event that is sent */
+	struct replay_answer replayed;
+};
+enum db_result webhook_update_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal);
+enum db_result webhook_delete_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal);
+enum db_result webhook_rotate_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal);
+enum db_result webhook_ping_run(const struct flow *flow, void *arg,
+				enum error_code *refusal);
+enum db_result webhook_replay_run(const struct flow *flow, void *arg,
+				  enum error_code *refusal);
+
+/* A delivery with its newest attempts. */
+struct delivery_shown {
+	struct delivery_row row;
+	struct attempt_row *attempts;
+	size_t count;
+};
+/* Fills the attempts of all rows. */
+enum db_result deliveries_shown(struct db *db, struct arena *arena,
+				struct delivery_shown *shown, size_t count);
+
+/* One event once more to one webhook. */
+struct event_resend {
+	const char *event_id, *webhook_id;
+	struct delivery_shown delivery;
+};
+enum db_result event_resend_run(const struct flow *flow, void *arg,
+				enum error_code *refusal);
+
+#endif
