@@ -32,7 +32,7 @@ static const struct db_field answer_columns[] = {
 
 /* As the view has them, and event_resend. */
 #define DELIVERY_COLUMNS                                                       \
-	"id, event_id, webhook_public_id, event_public_id, event_type, "       \
+	"id, webhook_public_id, event_public_id, event_type, "                 \
 	"status, last_error, attempts, next_attempt_at, created_at, "          \
 	"finished_at"
 
@@ -41,7 +41,7 @@ static const struct db_field answer_columns[] = {
 		type, (base) + offsetof(struct delivery_row, member)           \
 	}
 #define DELIVERY_FIELDS(base)                                                  \
-	DELIVERY(DB_INT, base, id), DELIVERY(DB_INT, base, event_id),          \
+	DELIVERY(DB_INT, base, id),                                            \
 		DELIVERY(DB_TEXT, base, webhook_public_id),                    \
 		DELIVERY(DB_TEXT, base, event_public_id),                      \
 		DELIVERY(DB_TEXT, base, event_type),                           \
@@ -195,13 +195,12 @@ static const struct list_source webhook_source = {
 	.id = "id",
 	DB_COLUMNS(webhook_columns, struct webhook_row),
 };
-/* The newest event first: deliveries of one event to one webhook are one. */
 static const struct list_source delivery_source = {
 	.name = "delivery_list",
 	.names = DELIVERY_COLUMNS,
 	.from = "delivery_rows",
-	.key = "event_id",
-	.id = "event_id",
+	.key = "id",
+	.id = "id",
 	DB_COLUMNS(delivery_columns, struct delivery_row),
 };
 
@@ -314,7 +313,7 @@ enum db_result event_resend(struct db *db, struct arena *arena,
 
 struct list_place delivery_place(const struct delivery_row *row)
 {
-	return (struct list_place){row->event_id, row->event_id};
+	return (struct list_place){row->id, row->id};
 }
 
 enum db_result delivery_list(struct db *db, struct arena *arena,

@@ -70,9 +70,10 @@ enum db_result webhook_ping(struct db *db, struct arena *arena,
 			    int64_t wallet_id, const char *public_id,
 			    struct ping_answer *answer);
 
-/* A row of the view delivery_rows: an event on its way to a webhook. */
+/* A row of the view delivery_rows: an event on its way to a webhook, once; a
+ * resend or replay of it moves the same row. */
 struct delivery_row {
-	int64_t id, event_id;
+	int64_t id;
 	const char *webhook_public_id, *event_public_id, *event_type, *status,
 		*last_error;
 	int64_t attempts;
