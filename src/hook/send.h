@@ -16,6 +16,7 @@
  */
 struct sender;
 
+/* Its text must stay as long as the sender. */
 struct sender_options {
 	int timeout_ms;	      /* of an attempt, from look-up to the last byte */
 	const char *ca_file;  /* "" for the system's */
@@ -25,7 +26,8 @@ struct sender_options {
 	int per_endpoint; /* at most, of one endpoint */
 };
 
-/* All text is copied but the body's, which must stay until it is done. */
+/* All text is copied but the body's, which must stay until it is done: JSON,
+ * and the sender says so. */
 struct transfer {
 	const char *url;
 	const char *const *headers; /* "Name: value", NULL behind the last */
@@ -69,7 +71,7 @@ struct sender *sender_new(const struct sender_options *options);
 void sender_free(struct sender *sender);
 
 /* How many more of this endpoint would be taken now. */
-int sender_room(const struct sender *sender, int64_t endpoint);
+int sender_room(struct sender *sender, int64_t endpoint);
 int sender_in_flight(const struct sender *sender);
 
 /* False when there is no room. Nothing is sent before the next sender_poll. */

@@ -16,7 +16,7 @@ struct arena;
  * "whsec_" and the base64 of 24 to 64 bytes, as Standard Webhooks has it; or
  * 16 to 255 printable ASCII characters that do not begin so.
  */
-bool webhook_secret_valid(const char *secret);
+bool webhook_secret_valid(struct arena *arena, const char *secret);
 /* A new one: whsec_ and 32 random bytes. Wipe with the arena. */
 char *webhook_secret_new(struct arena *arena);
 
