@@ -88,6 +88,7 @@ static const struct {
 	{"transaction.", transaction_snapshot_print},
 	{"3ds.", challenge_snapshot_print},
 	{"deposit.", deposit_snapshot_print},
+	{"webhook.", webhook_snapshot_print},
 };
 
 static bool data_print(struct arena *arena, const struct keyring *keyring,
@@ -127,6 +128,23 @@ static bool event_show(struct arena *arena, const struct keyring *keyring,
 		.data = shown ? data.data : "{}",
 	};
 	return shown;
+}
+
+bool event_type_known(const char *type)
+{
+	for (const char *const *known = event_types; *known != NULL; known++)
+		if (strcmp(*known, type) == 0)
+			return true;
+	return false;
+}
+
+void event_print(struct arena *arena, const struct keyring *keyring,
+		 const struct event_row *row, struct text *body)
+{
+	struct event_view view;
+
+	event_show(arena, keyring, row, &view);
+	emit_object(body, &event_object, &view);
 }
 
 bool event_body_print(struct arena *arena, const struct keyring *keyring,
@@ -180,7 +198,6 @@ void events_list(struct call *call)
 
 void events_get(struct call *call)
 {
-	struct event_view view;
 	struct event_row row;
 	enum db_result status;
 
@@ -190,6 +207,7 @@ void events_get(struct call *call)
 		reply_error(call, error_of_result(status), NULL);
 		return;
 	}
-	event_show(call->arena, call->service->keyring, &row, &view);
-	reply_object(call, &event_object, &view);
+	call->reply->status = call->route->status;
+	event_print(call->arena, call->service->keyring, &row,
+		    &call->reply->body);
 }

@@ -150,6 +150,9 @@ static const char *param_of(enum error_code code)
 		[ERR_BIN_NOT_AVAILABLE] = "bin_id",
 		[ERR_UNKNOWN_CATEGORY] = "allowed_categories",
 		[ERR_METADATA_TOO_LARGE] = "metadata",
+		[ERR_URL_NOT_ALLOWED] = "url",
+		[ERR_URL_UNRESOLVED] = "url",
+		[ERR_WEBHOOK_NOT_FOUND] = "webhook_id",
 		[ERR_IDEMPOTENCY_KEY_REUSED] = "X-Idempotency-Key",
 		[ERR_IDEMPOTENCY_IN_PROGRESS] = "X-Idempotency-Key",
 	};

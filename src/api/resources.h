@@ -3,6 +3,7 @@
 #define API_RESOURCES_H
 
 #include "../flow/payments.h"
+#include "../store/events.h"
 #include "api.h"
 
 /* What routes.c takes from the resource files: tables and handlers, one file
@@ -19,6 +20,8 @@ bool challenge_snapshot_print(struct arena *arena,
 			      const struct keyring *keyring,
 			      const json_t *snapshot, struct text *body);
 bool deposit_snapshot_print(struct arena *arena, const struct keyring *keyring,
+			    const json_t *snapshot, struct text *body);
+bool webhook_snapshot_print(struct arena *arena, const struct keyring *keyring,
 			    const json_t *snapshot, struct text *body);
 
 /* bins.c */
@@ -87,6 +90,31 @@ extern const struct shape events_query;
 extern const struct emit_object event_object;
 void events_list(struct call *call);
 void events_get(struct call *call);
+bool event_type_known(const char *type);
+/* As its GET shows it. */
+void event_print(struct arena *arena, const struct keyring *keyring,
+		 const struct event_row *row, struct text *body);
+
+/* webhooks.c */
+extern const struct shape webhooks_query, webhook_create_body,
+	webhook_patch_body, webhook_rotate_body;
+extern const struct emit_object webhook_object, webhook_secret_object,
+	webhook_deleted_object;
+void webhooks_list(struct call *call);
+void webhooks_create(struct call *call);
+void webhooks_get(struct call *call);
+void webhooks_patch(struct call *call);
+void webhooks_delete(struct call *call);
+void webhooks_rotate(struct call *call);
+void webhooks_ping(struct call *call);
+
+/* deliveries.c */
+extern const struct shape deliveries_query, webhook_replay_body,
+	event_resend_body;
+extern const struct emit_object delivery_object, webhook_replay_object;
+void webhooks_deliveries(struct call *call);
+void webhooks_replay(struct call *call);
+void events_resend(struct call *call);
 
 /* three_ds.c */
 extern const struct shape challenges_query, simulate_3ds_body;
