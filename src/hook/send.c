@@ -42,7 +42,7 @@ struct slot {
 
 /* What is known by an endpoint's number. */
 struct bucket {
-	LIST_HEAD(, slot) in_flight;
+	LIST_HEAD(busy, slot) in_flight;
 	struct slot *session; /* opened a connection here last, or NULL */
 };
 
@@ -52,7 +52,7 @@ struct sender {
 	int epoll;
 	int64_t timer_us; /* when libcurl wants to be called, -1 never */
 	int in_flight;
-	SLIST_HEAD(, slot) all;
+	SLIST_HEAD(every, slot) all;
 	TAILQ_HEAD(idle, slot) idle; /* longest first */
 	struct bucket buckets[BUCKETS];
 };
