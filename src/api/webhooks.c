@@ -87,7 +87,6 @@ const struct shape webhooks_query = {&query_spec, sizeof(struct webhooks_query),
 struct webhook_view {
 	struct webhook_row row;
 	const char *events, *secret;
-	bool active;
 };
 
 static const char *const status_names[] = {"enabled", "failing", "disabled",
@@ -103,8 +102,8 @@ static const char *const reason_names[] = {"customer", "gone", "failing",
 		VIEW("events", EMIT_JSON, events,                              \
 		     .json_schema = TEXT_LIST_SCHEMA)
 #define FIELDS_AFTER                                                           \
-	VIEW("active", EMIT_BOOL, active,                                      \
-	     .doc = "Whether events are sent to it."),                         \
+	ROW("active", EMIT_BOOL, active,                                       \
+	    .doc = "Whether events are sent to it."),                          \
 		ROW("created_at", EMIT_TIME, created_at),                      \
 		ROW("status", EMIT_TEXT, status, .values = status_names,       \
 		    .doc = "failing: nothing has succeeded of late."),         \
@@ -161,7 +160,6 @@ static struct webhook_view webhook_show(struct arena *arena,
 	return (struct webhook_view){
 		.row = *row,
 		.events = events_json(arena, row->event_types),
-		.active = strcmp(row->status, "disabled") != 0,
 	};
 }
 

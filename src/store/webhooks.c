@@ -3,8 +3,9 @@
 
 /* As the view has them, and the routines that answer a webhook. */
 #define WEBHOOK_COLUMNS                                                        \
-	"id, public_id, wallet_id, url, description, event_types, status, "    \
-	"disabled_reason, last_success_at, last_failure_at, created_at"
+	"id, public_id, wallet_id, dialect, url, description, event_types, "   \
+	"active, status, disabled_at, disabled_reason, failing_since, "        \
+	"last_success_at, last_failure_at, last_error, created_at"
 
 /* base is where the webhook_row lies. */
 #define WEBHOOK(type, base, member)                                            \
@@ -13,13 +14,18 @@
 	}
 #define WEBHOOK_FIELDS(base)                                                   \
 	WEBHOOK(DB_INT, base, id), WEBHOOK(DB_TEXT, base, public_id),          \
-		WEBHOOK(DB_INT, base, wallet_id), WEBHOOK(DB_TEXT, base, url), \
+		WEBHOOK(DB_INT, base, wallet_id),                              \
+		WEBHOOK(DB_TEXT, base, dialect), WEBHOOK(DB_TEXT, base, url),  \
 		WEBHOOK(DB_TEXT, base, description),                           \
 		WEBHOOK(DB_TEXT, base, event_types),                           \
+		WEBHOOK(DB_BOOL, base, active),                                \
 		WEBHOOK(DB_TEXT, base, status),                                \
+		WEBHOOK(DB_TIME, base, disabled_at),                           \
 		WEBHOOK(DB_TEXT, base, disabled_reason),                       \
+		WEBHOOK(DB_TIME, base, failing_since),                         \
 		WEBHOOK(DB_TIME, base, last_success_at),                       \
 		WEBHOOK(DB_TIME, base, last_failure_at),                       \
+		WEBHOOK(DB_TEXT, base, last_error),                            \
 		WEBHOOK(DB_TIME, base, created_at)
 
 static const struct db_field webhook_columns[] = {WEBHOOK_FIELDS(0)};
@@ -30,25 +36,31 @@ static const struct db_field answer_columns[] = {
 	WEBHOOK_FIELDS(offsetof(struct webhook_answer, webhook)),
 };
 
+static const struct db_field outcome_column[] = {
+	{DB_TEXT, offsetof(struct webhook_answer, outcome)},
+};
+
 /* As the view has them, and event_resend. */
 #define DELIVERY_COLUMNS                                                       \
-	"id, webhook_public_id, event_public_id, event_type, "                 \
-	"status, last_error, attempts, next_attempt_at, created_at, "          \
-	"finished_at"
+	"id, wallet_id, webhook_id, webhook_public_id, event_id, "             \
+	"event_public_id, event_type, status, attempts, next_attempt_at, "     \
+	"last_error, created_at, finished_at"
 
 #define DELIVERY(type, base, member)                                           \
 	{                                                                      \
 		type, (base) + offsetof(struct delivery_row, member)           \
 	}
 #define DELIVERY_FIELDS(base)                                                  \
-	DELIVERY(DB_INT, base, id),                                            \
+	DELIVERY(DB_INT, base, id), DELIVERY(DB_INT, base, wallet_id),         \
+		DELIVERY(DB_INT, base, webhook_id),                            \
 		DELIVERY(DB_TEXT, base, webhook_public_id),                    \
+		DELIVERY(DB_INT, base, event_id),                              \
 		DELIVERY(DB_TEXT, base, event_public_id),                      \
 		DELIVERY(DB_TEXT, base, event_type),                           \
 		DELIVERY(DB_TEXT, base, status),                               \
-		DELIVERY(DB_TEXT, base, last_error),                           \
 		DELIVERY(DB_INT, base, attempts),                              \
 		DELIVERY(DB_TIME, base, next_attempt_at),                      \
+		DELIVERY(DB_TEXT, base, last_error),                           \
 		DELIVERY(DB_TIME, base, created_at),                           \
 		DELIVERY(DB_TIME, base, finished_at)
 
@@ -146,7 +158,7 @@ static const struct statement statement_delete = {
 	.name = "webhook_delete",
 	.sql = "CALL webhook_delete(?, ?)",
 	DB_PARAMS(webhook_params),
-	DB_COLUMNS(answer_columns, struct webhook_answer),
+	DB_COLUMNS(outcome_column, struct webhook_answer),
 };
 static const struct statement statement_rotate = {
 	.name = "webhook_rotate",

@@ -11,15 +11,18 @@ struct webhook_row {
 	int64_t id;
 	const char *public_id;
 	int64_t wallet_id;
-	const char *url, *description;
+	const char *dialect, *url, *description;
 	const char *event_types; /* "card.created,card.funded" or "*" */
-	const char *status;	 /* enabled, failing, disabled */
-	const char *disabled_reason;
-	int64_t last_success_at, last_failure_at, created_at;
+	bool active;
+	const char *status; /* enabled, failing, disabled */
+	const char *disabled_reason, *last_error;
+	int64_t disabled_at, failing_since, last_success_at, last_failure_at,
+		created_at;
 };
 extern const struct row_shape webhook_row_shape;
 
-/* What a routine that changes a webhook answers. */
+/* What a routine that changes a webhook answers; webhook_delete the outcome
+ * only. */
 struct webhook_answer {
 	const char *outcome;
 	struct webhook_row webhook;
@@ -73,7 +76,7 @@ enum db_result webhook_ping(struct db *db, struct arena *arena,
 /* A row of the view delivery_rows: an event on its way to a webhook, once; a
  * resend or replay of it moves the same row. */
 struct delivery_row {
-	int64_t id;
+	int64_t id, wallet_id, webhook_id, event_id;
 	const char *webhook_public_id, *event_public_id, *event_type, *status,
 		*last_error;
 	int64_t attempts;
