@@ -219,7 +219,8 @@ def advance(api, seconds):
 
 
 class Courier:
-    """A courier of a test's own on the stack's database."""
+    """A courier of a test's own on the stack's database. Its configuration
+    is the stack's but for these; None leaves a line out."""
 
     def __init__(self, env, folder, **config):
         self.folder = folder
@@ -233,7 +234,8 @@ class Courier:
                 (env.var / "cardstock.conf").read_text().splitlines()
                 if line.partition("=")[0].strip() not in config]
         self.config.write_text("\n".join(kept) + "\n" + "".join(
-            f"{name} = {value}\n" for name, value in config.items()))
+            f"{name} = {value}\n" for name, value in config.items()
+            if value is not None))
         self.processes = []
 
     def start(self, **variables):
@@ -244,6 +246,11 @@ class Courier:
         self.processes.append(process)
         return process
 
+    def kill(self, process):
+        process.kill()
+        process.wait()
+        self.processes.remove(process)
+
     def stop(self, sign=signal.SIGTERM):
         """Their exit codes."""
         for process in self.processes:
@@ -252,6 +259,11 @@ class Courier:
         codes = [process.wait(40) for process in self.processes]
         self.processes = []
         return codes
+
+    def check(self):
+        log = self.log.read_text() if self.log.exists() else ""
+        assert "BROKEN" not in log and "Sanitizer" not in log and \
+            "runtime error" not in log, log
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +296,5 @@ def courier(env, tmp_path, no_courier):
     yield make
     for courier in made:
         courier.stop(signal.SIGKILL)
-        log = courier.log.read_text() if courier.log.exists() else ""
-        assert "BROKEN" not in log and "Sanitizer" not in log and \
-            "runtime error" not in log, log
+    for courier in made:
+        courier.check()

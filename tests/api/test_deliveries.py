@@ -7,17 +7,21 @@ import concurrent.futures
 import datetime
 import email.utils
 import json
+import os
 import re
 import secrets
 import ssl
+import subprocess
 import time
 
 import pytest
+import requests
 from conftest import Account, until
 from hooks import (Endpoint, advance, authority, courier, event_of, hook,
                    judge, moment, no_courier, receiver, signatures,
                    verify_webhook)
 from payments import Setup
+from private import free_port, wait_for
 from receiver import (Receiver, answer, close, closing, endless_body,
                       endless_headers, garbage, hang, hang_in_body, http_09,
                       redirect, reset, slow, trickle_body, trickle_headers)
@@ -1014,6 +1018,34 @@ def test_the_guide_s_python(env, api, card, hook, tmp_path):
     assert not names["verify"](request.body + b" ", headers, endpoint.secret)
     headers["webhook-timestamp"] = str(int(time.time()) - 600)
     assert not names["verify"](request.body, headers, endpoint.secret)
+
+
+def test_the_guide_s_node(env, api, card, hook):
+    """The receiver as printed takes what was sent, and nothing else."""
+    endpoint = hook("*")
+    update(api, card)
+    request = endpoint.wait(1)[0]
+    port = free_port()
+    program, = [block for block in blocks(env, "js") if "require" in block]
+    with subprocess.Popen(
+            ["node", "-e", program], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PORT": str(port),
+                 "WEBHOOK_SECRET": endpoint.secret,
+                 "NODE_PATH": os.environ["CARDSTOCK_NODE_MODULES"]}) as node:
+        def post(body):
+            try:
+                return requests.post(
+                    f"http://127.0.0.1:{port}/", data=body, timeout=10,
+                    headers=dict(request.headers) | {
+                        "Content-Length": str(len(body))}).status_code
+            except requests.ConnectionError:
+                return None
+        try:
+            assert wait_for("the receiver", lambda: post(request.body)) == 204
+            assert post(request.body.replace(b"card", b"Card")) == 400
+        finally:
+            node.kill()
+        assert node.stdout.readline() == f"{request.id} card.updated\n"
 
 
 def test_the_guide_describes_each_type(env, stack):
