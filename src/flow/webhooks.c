@@ -7,9 +7,9 @@
 #include "../base/secret.h"
 #include "../base/token.h"
 
-/* A delivery may have been sent again and again; what is shown is bounded: a
- * whole round is ten. */
-#define ATTEMPTS_SHOWN 10
+/* A delivery may have been sent again and again; what is shown is bounded: two
+ * whole rounds of ten. */
+#define ATTEMPTS_SHOWN 20
 
 static bool secret_hide(const struct flow *flow, const char *public_id,
 			const char *secret, struct bytes *out)
