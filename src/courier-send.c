@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deliveries out of the lanes onto the wire, and how they ended. */
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "courier.h"
+#include "hook/sign.h"
+
+/* Of an endpoint that lets us wait, so many stay at hand; the rest will be
+ * due again when their leases end. */
+#define WAITING_KEPT 4
+
+/* ------------------------------------------------------------------ start */
+
+/* The endpoint's secrets in the courier's scratch arena. */
+static enum opened open_secrets(struct courier *courier,
+				const struct endpoint *endpoint,
+				const char **secret, const char **previous)
+{
+	struct bytes plain;
+	enum opened opened = courier_open(
+		courier, courier->scratch, KEY_WEBHOOK_SECRET,
+		endpoint->public_id, endpoint->secret_sealed, &plain);
+
+	*previous = NULL;
+	if (opened != OPENED)
+		return opened;
+	*secret = plain.data;
+	if (!endpoint->previous_secret_sealed.data)
+		return OPENED;
+	opened = courier_open(courier, courier->scratch, KEY_WEBHOOK_SECRET,
+			      endpoint->public_id,
+			      endpoint->previous_secret_sealed, &plain);
+	if (opened == OPENED)
+		*previous = plain.data;
+	return opened;
+}
+
+static bool submit(struct courier *courier, struct parcel *parcel,
+		   const char *secret, const char *previous)
+{
+	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
+	struct arena *arena = courier->scratch;
+	struct bytes body = {parcel->body->data, parcel->body->len};
+	int64_t now = clock_now();
+	struct signatures signatures;
+	const char *headers[6] = {"Content-Type: application/json"};
+	struct transfer transfer = {
+		.url = endpoint->url,
+		.headers = headers,
+		.body = body,
+		.endpoint = endpoint->lane.id,
+		.opaque = parcel,
+	};
+
+	webhook_sign(arena, secret, previous, parcel->event_public_id, now,
+		     body, &signatures);
+	headers[1] =
+		arena_printf(arena, "X-Webhook-Signature: %s", signatures.hex);
+	headers[2] =
+		arena_printf(arena, "webhook-id: %s", parcel->event_public_id);
+	headers[3] =
+		arena_printf(arena, "webhook-timestamp: %lld", (long long)now);
+	headers[4] = arena_printf(arena, "webhook-signature: %s",
+				  signatures.standard);
+	time_of_attempt(parcel->at);
+	return sender_submit(courier->sender, &transfer);
+}
+
+static void fail(struct courier *courier, struct parcel *parcel)
+{
+	lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
+	parcel->outcome = OUTCOME_FAILED;
+	parcel->error = send_error_word(SEND_INTERNAL);
+	time_of_attempt(parcel->at);
+	parcel_done(courier, parcel);
+}
+
+/* False when the sender takes no more. */
+static bool start(struct courier *courier, struct parcel *parcel)
+{
+	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
+	const char *secret, *previous;
+	bool taken = true;
+
+	switch (open_secrets(courier, endpoint, &secret, &previous)) {
+	case OPENED:
+		taken = submit(courier, parcel, secret, previous);
+		if (!taken) {
+			lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
+			lane_add(&courier->lanes, &parcel->item);
+		}
+		break;
+	case OPENED_NO_KEY:
+		lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
+		parcel_remove(courier, parcel);
+		endpoint_drop(courier, endpoint, 0);
+		break;
+	case OPENED_CHANGED:
+		log_broken("event=secret_unreadable webhook=%s",
+			   endpoint->public_id);
+		fail(courier, parcel);
+		break;
+	}
+	arena_reset(courier->scratch);
+	return taken;
+}
+
+void courier_start(struct courier *courier)
+{
+	int64_t now = clock_monotonic_us();
+	struct lane_item *item;
+
+	while ((item = lane_take(&courier->lanes, now)) != NULL) {
+		if (!start(courier, (struct parcel *)item))
+			break;
+	}
+}
+
+/* -------------------------------------------------------------------- end */
+
+/* What the next try may ask of a Retry-After; -1: nothing. */
+static int64_t asked_to_wait(const struct send_result *result)
+{
+	if (result->status != 429 && result->status != 503)
+		return -1;
+	return result->retry_after_s > RETRY_AFTER_MAX_S
+		       ? RETRY_AFTER_MAX_S
+		       : result->retry_after_s;
+}
+
+static void judge(struct parcel *parcel, const struct send_result *result)
+{
+	uint32_t chance;
+
+	parcel->status = result->status;
+	parcel->ms = result->duration_ms;
+	parcel->error = send_error_word(result->error);
+	if (result->error == SEND_OK) {
+		parcel->outcome = OUTCOME_DELIVERED;
+		return;
+	}
+	parcel->outcome = OUTCOME_GONE;
+	if (result->status == 410)
+		return;
+	parcel->hold_s = asked_to_wait(result);
+	random_bytes(&chance, sizeof(chance));
+	parcel->outcome = retry_delay(parcel->plan, (int)parcel->tries + 1,
+				      parcel->hold_s, chance, &parcel->delay_s)
+				  ? OUTCOME_RETRY
+				  : OUTCOME_FAILED;
+}
+
+static enum lane_end lane_end_of(enum send_error error)
+{
+	switch (error) {
+	case SEND_OK:
+		return LANE_SUCCEEDED;
+	case SEND_REDIRECT:
+	case SEND_STATUS:
+	case SEND_TOO_LARGE:
+	case SEND_INTERNAL:
+		return LANE_FAILED;
+	case SEND_DNS:
+	case SEND_ADDRESS_NOT_ALLOWED:
+	case SEND_CONNECT:
+	case SEND_TLS:
+	case SEND_TIMEOUT:
+	case SEND_PROTOCOL:
+		break;
+	}
+	return LANE_UNREACHABLE;
+}
+
+/* A receiver may say a code back to us. */
+static void keep_answer(struct courier *courier, struct parcel *parcel,
+			struct bytes answer)
+{
+	size_t len = answer.len + SEAL_OVERHEAD;
+	unsigned char *sealed;
+
+	if (answer.len == 0)
+		return;
+	sealed = calloc(1, len);
+	if (sealed && secret_seal(courier->keyring, KEY_EVENT,
+				  parcel->event_public_id, answer, sealed))
+		parcel->answer = (struct bytes){sealed, len};
+	else
+		free(sealed);
+}
+
+static void tell(const struct endpoint *endpoint, const struct parcel *parcel)
+{
+	if (parcel->outcome == OUTCOME_DELIVERED)
+		log_debug("event=delivered webhook=%s id=%s ms=%d",
+			  endpoint->public_id, parcel->event_public_id,
+			  parcel->ms);
+	else
+		log_client("event=not_delivered webhook=%s id=%s error=%s"
+			   " status=%d try=%lld ms=%d",
+			   endpoint->public_id, parcel->event_public_id,
+			   parcel->error, parcel->status,
+			   (long long)parcel->tries + 1, parcel->ms);
+}
+
+void courier_ended(void *context, const struct send_result *result)
+{
+	struct courier *courier = context;
+	struct parcel *parcel = result->opaque;
+	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
+
+	judge(parcel, result);
+	tell(endpoint, parcel);
+	keep_answer(courier, parcel, result->answer);
+	lane_done(&courier->lanes, &parcel->item, lane_end_of(result->error));
+	parcel_done(courier, parcel);
+	if (parcel->outcome == OUTCOME_GONE || parcel->hold_s >= 0)
+		endpoint_drop(courier, endpoint, 0);
+	else if (!endpoint->lane.proven)
+		endpoint_drop(courier, endpoint, WAITING_KEPT);
+}
