@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What time brings: holds, challenges and pending deposits expire, old
- * idempotency records and usage rows go. Each batch is one transaction of the
- * database, which also arbitrates between any number of keepers; one that dies
- * leaves nothing half done.
+ * idempotency records, usage rows and events go. Each batch is one transaction
+ * of the database, which also arbitrates between any number of keepers; one
+ * that dies leaves nothing half done.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -42,10 +42,10 @@ static void catch_signals(void)
 
 /* True when something was due: more may be. */
 static bool keep(struct db *db, struct arena *arena, enum keeper_task task,
-		 int64_t batch)
+		 const struct keeper_limits *limits)
 {
 	int64_t done = 0;
-	enum db_result result = keeper_run(db, arena, task, batch, &done);
+	enum db_result result = keeper_run(db, arena, task, limits, &done);
 
 	switch (result) {
 	case DB_OK:
@@ -66,12 +66,16 @@ static bool keep(struct db *db, struct arena *arena, enum keeper_task task,
 	if (done > 0)
 		log_info("event=kept task=%s count=%lld",
 			 keeper_task_name(task), (long long)done);
-	return done >= batch;
+	return done >= limits->batch;
 }
 
 static void run(const struct config *config, bool once)
 {
 	struct timespec rest = {.tv_sec = config->keeper_interval_s};
+	struct keeper_limits limits = {
+		.batch = config->keeper_batch,
+		.event_days = config->event_retention_days,
+	};
 	struct arena *arena = arena_new(16384);
 	struct db *db = db_open(config, DB_ROLE_KEEPER);
 
@@ -80,7 +84,7 @@ static void run(const struct config *config, bool once)
 
 		for (int task = 0; task < KEEPER_TASKS && !stopping; task++) {
 			more |= keep(db, arena, (enum keeper_task)task,
-				     config->keeper_batch);
+				     &limits);
 			arena_reset(arena);
 		}
 		if (more)

@@ -23,7 +23,8 @@ struct rotate {
 	char *error;
 	size_t error_size;
 	/* The present batch. */
-	int64_t cards_done, replies_done;
+	int64_t cards_done, replies_done, hooks_done;
+	enum sealed_kind kind; /* of hooks_body's rows */
 	const void *rows;
 	size_t count;
 };
@@ -142,17 +143,63 @@ static enum db_tx_next replies_body(struct db *db, void *arg,
 	return DB_TX_COMMIT;
 }
 
+static const struct {
+	const char *subject;
+	enum key_purpose purpose;
+} kinds[SEALED_KINDS] = {
+	[SEALED_SECRETS] = {"a webhook's secret", KEY_WEBHOOK_SECRET},
+	[SEALED_PREVIOUS_SECRETS] = {"a webhook's secret", KEY_WEBHOOK_SECRET},
+	[SEALED_BODIES] = {"an event", KEY_EVENT},
+	[SEALED_ANSWERS] = {"a receiver's answer", KEY_EVENT},
+};
+
+static enum db_tx_next hooks_body(struct db *db, void *arg,
+				  enum db_result *result)
+{
+	struct rotate *run = arg;
+	const struct sealed_row *rows = run->rows;
+
+	run->hooks_done = 0;
+	for (size_t i = 0; i < run->count; i++) {
+		struct sealed_change change = {
+			.id = rows[i].id,
+			.number = rows[i].number,
+			.before = rows[i].sealed,
+		};
+		uint64_t changed = 0;
+
+		change.sealed = seal_again(
+			run, kinds[run->kind].purpose, rows[i].context,
+			arena_printf(run->arena, "%s (%s)",
+				     kinds[run->kind].subject, rows[i].context),
+			change.before);
+		if (!change.sealed.data) {
+			*result = DB_NO_ROW;
+			return DB_TX_FAILED;
+		}
+		*result = db_run(db, &sealed_change_statements[run->kind],
+				 &change, &changed);
+		if (*result != DB_OK)
+			return DB_TX_FAILED;
+		run->hooks_done += (int64_t)changed;
+	}
+	return DB_TX_COMMIT;
+}
+
 static void tell_progress(struct rotate *run, int64_t *told)
 {
-	int64_t done = run->totals->cards + run->totals->replies;
+	int64_t done =
+		run->totals->cards + run->totals->replies + run->totals->hooks;
 
 	if (done / TELL_EVERY == *told / TELL_EVERY)
 		return;
 	*told = done;
 	run->tell(arena_printf(run->arena,
-			       "re-encrypted %lld card numbers, %lld answers",
+			       "re-encrypted %lld card numbers, %lld answers, "
+			       "%lld of webhooks",
 			       (long long)run->totals->cards,
-			       (long long)run->totals->replies));
+			       (long long)run->totals->replies,
+			       (long long)run->totals->hooks));
 }
 
 /* One batch, already read, in one transaction. */
@@ -163,12 +210,13 @@ static bool change_batch(struct rotate *run,
 	struct db_tx tx = {.body = body, .arg = run};
 	bool in_doubt;
 
-	run->cards_done = run->replies_done = 0;
+	run->cards_done = run->replies_done = run->hooks_done = 0;
 	if (run->count > 0 &&
 	    !fine(run, db_tx_run(run->db, run->arena, &tx, &in_doubt)))
 		return false;
 	run->totals->cards += run->cards_done;
 	run->totals->replies += run->replies_done;
+	run->totals->hooks += run->hooks_done;
 	return true;
 }
 
@@ -227,6 +275,36 @@ static bool walk_replies(struct rotate *run)
 	return true;
 }
 
+/* *found: there was something under another key. */
+static bool walk_hooks(struct rotate *run, enum sealed_kind kind, bool *found)
+{
+	struct sealed_walk walk = {.present = keyring_present(run->keyring)};
+	int64_t told = 0;
+	void *rows;
+
+	run->kind = kind;
+	do {
+		const struct sealed_row *end;
+
+		arena_reset(run->arena);
+		if (!fine(run, db_all(run->db, run->arena,
+				      &sealed_rows_statements[kind], &walk,
+				      &rows, &run->count)))
+			return false;
+		run->rows = rows;
+		if (!change_batch(run, hooks_body))
+			return false;
+		if (run->count > 0) {
+			end = (struct sealed_row *)rows + run->count - 1;
+			walk.id = end->id;
+			walk.number = end->number;
+			*found = true;
+		}
+		tell_progress(run, &told);
+	} while (run->count > 0);
+	return true;
+}
+
 /* The ids of keys in use that are not the present one. */
 static bool old_keys(struct rotate *run, const struct statement *statement,
 		     int64_t ids[UINT8_MAX], size_t *count)
@@ -253,6 +331,7 @@ static bool pass(struct rotate *run, bool *clean)
 {
 	int64_t ids[UINT8_MAX];
 	size_t cards, replies;
+	bool hooks = false;
 
 	if (!old_keys(run, &sealed_card_key_ids_statement, ids, &cards))
 		return false;
@@ -262,8 +341,14 @@ static bool pass(struct rotate *run, bool *clean)
 	}
 	if (!old_keys(run, &sealed_reply_key_ids_statement, ids, &replies))
 		return false;
-	*clean = cards == 0 && replies == 0;
-	return replies == 0 || walk_replies(run);
+	if (replies > 0 && !walk_replies(run))
+		return false;
+	for (int kind = 0; kind < SEALED_KINDS; kind++) {
+		if (!walk_hooks(run, (enum sealed_kind)kind, &hooks))
+			return false;
+	}
+	*clean = cards == 0 && replies == 0 && !hooks;
+	return true;
 }
 
 static void tell_unused(const struct rotate *run)
@@ -312,13 +397,14 @@ bool rotate_keys(struct db *db, struct arena *arena,
 		}
 		/* The first finding is the work; later ones are news. */
 		if (tried > 0) {
-			tell("workers still write under an old key: reload "
-			     "them (SIGHUP to cardstockd)");
+			tell("something is still written under an old key: "
+			     "reload cardstockd and cardstock-courier "
+			     "(SIGHUP)");
 			(void)nanosleep(&second, NULL);
 		}
 	}
 	(void)snprintf(error, error_size,
-		       "workers keep writing under an old key: reload them, "
-		       "then run this again");
+		       "something keeps writing under an old key: reload "
+		       "cardstockd and cardstock-courier, then run this again");
 	return false;
 }

@@ -10,12 +10,18 @@ enum keeper_task {
 	KEEPER_DEPOSITS,
 	KEEPER_IDEMPOTENCY,
 	KEEPER_USAGE,
+	KEEPER_EVENTS,
 	KEEPER_TASKS
 };
 const char *keeper_task_name(enum keeper_task task);
 
-/* One batch in a transaction of its own; *done is how many were due. */
+/* One batch in a transaction of its own; *done is how many were due. Events go
+ * when they are event_days old. */
+struct keeper_limits {
+	int64_t batch, event_days;
+};
 enum db_result keeper_run(struct db *db, struct arena *arena,
-			  enum keeper_task task, int64_t batch, int64_t *done);
+			  enum keeper_task task,
+			  const struct keeper_limits *limits, int64_t *done);
 
 #endif

@@ -77,3 +77,91 @@ const struct statement sealed_reply_change_statement = {
 	       " WHERE wallet_id = ? AND idem_key = ? AND reply_sealed = ?",
 	DB_PARAMS(reply_change_params),
 };
+
+static const struct db_field row_columns[] = {
+	{DB_INT, offsetof(struct sealed_row, id)},
+	{DB_INT, offsetof(struct sealed_row, number)},
+	{DB_TEXT, offsetof(struct sealed_row, context)},
+	{DB_BLOB, offsetof(struct sealed_row, sealed)},
+};
+static const struct db_field walk_params[] = {
+	{DB_INT, offsetof(struct sealed_walk, id)},
+	{DB_INT, offsetof(struct sealed_walk, id)},
+	{DB_INT, offsetof(struct sealed_walk, number)},
+	{DB_INT, offsetof(struct sealed_walk, present)},
+};
+static const struct db_field change_params[] = {
+	{DB_BLOB, offsetof(struct sealed_change, sealed)},
+	{DB_INT, offsetof(struct sealed_change, id)},
+	{DB_INT, offsetof(struct sealed_change, number)},
+	{DB_BLOB, offsetof(struct sealed_change, before)},
+};
+
+#define ROWS(title, text)                                                      \
+	{                                                                      \
+		.name = (title), .sql = (text), DB_PARAMS(walk_params),        \
+		DB_COLUMNS(row_columns, struct sealed_row)                     \
+	}
+#define CHANGE(title, text)                                                    \
+	{                                                                      \
+		.name = (title), .sql = (text), DB_PARAMS(change_params)       \
+	}
+
+/* A webhook that was deleted has no secret; an endpoint's number is 0. */
+const struct statement sealed_rows_statements[SEALED_KINDS] = {
+	[SEALED_SECRETS] =
+		ROWS("sealed_secrets",
+		     "SELECT id, 0, public_id, secret_sealed FROM webhooks"
+		     " WHERE id >= ? AND (id > ? OR 0 > ?)"
+		     " AND secret_sealed <> ''"
+		     " AND CONV(HEX(LEFT(secret_sealed, 2)), 16, 10) + 0 <> ?"
+		     " ORDER BY id LIMIT 50"),
+	[SEALED_PREVIOUS_SECRETS] = ROWS(
+		"sealed_previous_secrets",
+		"SELECT id, 0, public_id, previous_secret_sealed FROM webhooks"
+		" WHERE id >= ? AND (id > ? OR 0 > ?)"
+		" AND CONV(HEX(LEFT(previous_secret_sealed, 2)), 16, 10) + 0"
+		" <> ?"
+		" ORDER BY id LIMIT 50"),
+	[SEALED_BODIES] =
+		ROWS("sealed_bodies",
+		     "SELECT b.event_id, b.dialect + 0, e.public_id,"
+		     " b.body_sealed"
+		     " FROM event_bodies AS b"
+		     " JOIN events AS e ON e.id = b.event_id"
+		     " WHERE b.event_id >= ?"
+		     " AND (b.event_id > ? OR b.dialect + 0 > ?)"
+		     " AND CONV(HEX(LEFT(b.body_sealed, 2)), 16, 10) + 0 <> ?"
+		     " ORDER BY b.event_id, b.dialect LIMIT 50"),
+	[SEALED_ANSWERS] =
+		ROWS("sealed_answers",
+		     "SELECT a.delivery_id, a.number, e.public_id,"
+		     " a.answer_sealed"
+		     " FROM delivery_attempts AS a"
+		     " JOIN deliveries AS d ON d.id = a.delivery_id"
+		     " JOIN events AS e ON e.id = d.event_id"
+		     " WHERE a.delivery_id >= ?"
+		     " AND (a.delivery_id > ? OR a.number > ?)"
+		     " AND CONV(HEX(LEFT(a.answer_sealed, 2)), 16, 10) + 0 <> ?"
+		     " ORDER BY a.delivery_id, a.number LIMIT 50"),
+};
+const struct statement sealed_change_statements[SEALED_KINDS] = {
+	[SEALED_SECRETS] = CHANGE("sealed_secret_change",
+				  "UPDATE webhooks SET secret_sealed = ?"
+				  " WHERE id = ? AND 0 = ?"
+				  " AND secret_sealed = ?"),
+	[SEALED_PREVIOUS_SECRETS] =
+		CHANGE("sealed_previous_secret_change",
+		       "UPDATE webhooks SET previous_secret_sealed = ?"
+		       " WHERE id = ? AND 0 = ?"
+		       " AND previous_secret_sealed = ?"),
+	[SEALED_BODIES] = CHANGE("sealed_body_change",
+				 "UPDATE event_bodies SET body_sealed = ?"
+				 " WHERE event_id = ? AND dialect + 0 = ?"
+				 " AND body_sealed = ?"),
+	[SEALED_ANSWERS] = CHANGE("sealed_answer_change",
+				  "UPDATE delivery_attempts"
+				  " SET answer_sealed = ?"
+				  " WHERE delivery_id = ? AND number = ?"
+				  " AND answer_sealed = ?"),
+};

@@ -51,6 +51,38 @@ struct sealed_reply_change {
 	struct bytes before;
 };
 
+/*
+ * What webhooks keep sealed. Each kind is read in the order of id and number,
+ * from what follows a row; context is what the ciphertext belongs to.
+ */
+struct sealed_row {
+	int64_t id, number;
+	const char *context;
+	struct bytes sealed;
+};
+
+struct sealed_walk {
+	int64_t id, number;
+	int64_t present; /* the key under which nothing is to be done */
+};
+
+struct sealed_change {
+	struct bytes sealed;
+	int64_t id, number;
+	struct bytes before;
+};
+
+enum sealed_kind {
+	SEALED_SECRETS,
+	SEALED_PREVIOUS_SECRETS,
+	SEALED_BODIES,
+	SEALED_ANSWERS,
+	SEALED_KINDS
+};
+
+extern const struct statement sealed_rows_statements[SEALED_KINDS];
+extern const struct statement sealed_change_statements[SEALED_KINDS];
+
 extern const struct statement sealed_card_key_ids_statement;
 extern const struct statement sealed_cards_statement;
 extern const struct statement sealed_card_change_statement;
