@@ -216,4 +216,91 @@ BEGIN
   SELECT v_done AS done;
 END//
 
+-- Removes the oldest events of a wallet, with their deliveries, attempts and
+-- bodies, up to the first that is young or still to be delivered: what is
+-- missing is a beginning, and event_floors says up to where.
+CREATE OR REPLACE PROCEDURE keeper_wallet_events(
+  IN p_wallet_id BIGINT UNSIGNED, IN p_limit INT, IN p_days INT,
+  OUT p_removed INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_before DATETIME;
+  DECLARE v_locked BIGINT UNSIGNED;
+  DECLARE v_pending INT;
+
+  SET p_removed = 0;
+  SELECT wallet_now(clock_offset_s) - INTERVAL p_days DAY INTO v_before
+    FROM wallets WHERE id = p_wallet_id;
+  removing:
+  FOR event IN (SELECT id, card_id, sequence, journal_id, created_at
+                  FROM events FORCE INDEX (wallet_id)
+                 WHERE wallet_id = p_wallet_id
+                 ORDER BY id LIMIT p_limit)
+  DO
+    -- Who sends it again, or removes it, has it locked.
+    SET v_locked = NULL;
+    SELECT id INTO v_locked FROM events
+     WHERE id = event.id AND created_at < v_before FOR UPDATE SKIP LOCKED;
+    SELECT COUNT(*) INTO v_pending FROM deliveries
+     WHERE event_id = event.id AND status = 'pending';
+    IF v_locked IS NULL OR v_pending > 0 THEN
+      LEAVE removing;
+    END IF;
+    SELECT COUNT(IF(status = 'pending', 1, NULL)) INTO v_pending
+      FROM deliveries WHERE event_id = event.id FOR UPDATE;
+    IF v_pending > 0 THEN
+      LEAVE removing;
+    END IF;
+    DELETE FROM events WHERE id = event.id;
+    INSERT INTO event_floors (wallet_id, card_id, sequence, journal_id)
+    VALUES (p_wallet_id, COALESCE(event.card_id, 0), event.sequence,
+            COALESCE(event.journal_id, 0))
+    ON DUPLICATE KEY UPDATE
+      sequence = VALUES(sequence),
+      journal_id = GREATEST(journal_id, VALUES(journal_id));
+    SET p_removed = p_removed + 1;
+  END FOR;
+END//
+
+-- Events that are more than p_days days old in their wallet's time, and
+-- endpoints that were deleted and that nothing names any more.
+CREATE OR REPLACE PROCEDURE keeper_events(IN p_limit INT, IN p_days INT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_done, v_removed INT DEFAULT 0;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+
+  START TRANSACTION;
+  FOR old IN (SELECT wallet_id FROM
+              (SELECT wallet_id FROM events FORCE INDEX (created_at)
+                WHERE created_at < UTC_TIMESTAMP() - INTERVAL p_days DAY
+                ORDER BY created_at LIMIT 10000) AS oldest
+              UNION
+              SELECT w.id FROM wallets AS w
+               WHERE w.clock_offset_s > 0
+                 AND (SELECT e.created_at FROM events AS e
+                       WHERE e.wallet_id = w.id ORDER BY e.id LIMIT 1)
+                     < wallet_now(w.clock_offset_s) - INTERVAL p_days DAY)
+  DO
+    IF v_done < p_limit THEN
+      CALL keeper_wallet_events(old.wallet_id, p_limit - v_done, p_days,
+                                v_removed);
+      SET v_done = v_done + v_removed;
+    END IF;
+  END FOR;
+  FOR gone IN (SELECT h.id
+                 FROM webhooks AS h JOIN wallets AS w ON w.id = h.wallet_id
+                WHERE h.deleted_at < wallet_now(w.clock_offset_s)
+                                     - INTERVAL 1 DAY
+                  AND NOT EXISTS (SELECT 1 FROM deliveries AS d
+                                   WHERE d.webhook_id = h.id)
+                LIMIT p_limit)
+  DO
+    DELETE FROM webhooks WHERE id = gone.id;
+    SET v_done = v_done + 1;
+  END FOR;
+  COMMIT;
+  SELECT v_done AS done;
+END//
+
 DELIMITER ;

@@ -143,14 +143,9 @@ SELECT mode, network, CAST(SUM(wallet_id IS NULL) AS SIGNED) AS free,
   FROM deposit_addresses
  GROUP BY mode, network;
 
--- Events that nobody has picked up yet; a test wallet's clock set aside.
+-- What waits, and how late the oldest is; a test wallet's clock set aside.
 CREATE OR REPLACE VIEW admin_queue AS
-SELECT 'events' AS queue, COUNT(*) AS waiting,
-       COALESCE(MAX(GREATEST(0, TIMESTAMPDIFF(SECOND,
-         e.created_at - INTERVAL w.clock_offset_s SECOND,
-         UTC_TIMESTAMP()))), 0) AS oldest_s
-  FROM events AS e JOIN wallets AS w ON w.id = e.wallet_id
- WHERE e.body IS NULL
+SELECT 'deliveries' AS queue, waiting, oldest_s FROM courier_queue
  UNION ALL
 SELECT 'holds to expire', COUNT(*), COALESCE(MAX(overdue_s), 0)
   FROM admin_open_holds WHERE overdue_s > 0;

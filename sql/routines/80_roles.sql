@@ -6,6 +6,7 @@
 CREATE ROLE IF NOT EXISTS cardstock_api;
 CREATE ROLE IF NOT EXISTS cardstock_admin;
 CREATE ROLE IF NOT EXISTS cardstock_keeper;
+CREATE ROLE IF NOT EXISTS cardstock_courier;
 
 -- The workers.
 GRANT EXECUTE ON PROCEDURE tx_begin TO cardstock_api;
@@ -37,6 +38,13 @@ GRANT EXECUTE ON PROCEDURE refund TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_create TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_read TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_answer TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE webhook_create TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE webhook_update TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE webhook_delete TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE webhook_rotate TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE webhook_ping TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE event_resend TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE webhook_replay TO cardstock_api;
 GRANT SELECT ON card_rows TO cardstock_api;
 GRANT SELECT ON card_limits TO cardstock_api;
 GRANT SELECT ON event_rows TO cardstock_api;
@@ -44,6 +52,10 @@ GRANT SELECT ON transaction_rows TO cardstock_api;
 GRANT SELECT ON transaction_event_rows TO cardstock_api;
 GRANT SELECT ON transaction_count_rows TO cardstock_api;
 GRANT SELECT ON challenge_rows TO cardstock_api;
+GRANT SELECT ON webhook_rows TO cardstock_api;
+GRANT SELECT ON delivery_rows TO cardstock_api;
+GRANT SELECT ON attempt_rows TO cardstock_api;
+GRANT SELECT ON courier_totals TO cardstock_api;
 GRANT SELECT ON wallet_rows TO cardstock_api;
 GRANT SELECT ON deposit_rows TO cardstock_api;
 GRANT SELECT ON bin_rows TO cardstock_api;
@@ -52,12 +64,21 @@ GRANT SELECT ON mcc_categories TO cardstock_api;
 GRANT SELECT ON card_counts TO cardstock_api;
 GRANT SELECT ON currencies TO cardstock_api;
 
+-- What sends events to webhooks.
+GRANT EXECUTE ON PROCEDURE courier_claim TO cardstock_courier;
+GRANT EXECUTE ON PROCEDURE courier_keep TO cardstock_courier;
+GRANT EXECUTE ON PROCEDURE courier_record TO cardstock_courier;
+GRANT EXECUTE ON PROCEDURE courier_release TO cardstock_courier;
+GRANT EXECUTE ON PROCEDURE courier_renew TO cardstock_courier;
+GRANT EXECUTE ON PROCEDURE courier_put_back TO cardstock_courier;
+
 -- What time does.
 GRANT EXECUTE ON PROCEDURE keeper_holds TO cardstock_keeper;
 GRANT EXECUTE ON PROCEDURE keeper_challenges TO cardstock_keeper;
 GRANT EXECUTE ON PROCEDURE keeper_deposits TO cardstock_keeper;
 GRANT EXECUTE ON PROCEDURE keeper_idempotency TO cardstock_keeper;
 GRANT EXECUTE ON PROCEDURE keeper_usage TO cardstock_keeper;
+GRANT EXECUTE ON PROCEDURE keeper_events TO cardstock_keeper;
 
 -- The operator.
 GRANT EXECUTE ON PROCEDURE admin_account_create TO cardstock_admin;
