@@ -120,6 +120,9 @@ static void deliver(struct courier *courier)
 		if (reloading)
 			reload(courier);
 		record_due(courier, now);
+		if (courier->given_up_count > 0 && !courier->done_urgent &&
+		    !database_rests(courier, now))
+			courier_put_back_given_up(courier);
 		renew_due(courier, now);
 		claim_due(courier, now);
 		courier_start(courier);
@@ -199,6 +202,7 @@ static void courier_close(struct courier *courier)
 	endpoints_sweep(courier);
 	arena_free(courier->scratch);
 	arena_free(courier->arena);
+	free(courier->given_up);
 	free(courier);
 }
 
@@ -217,10 +221,12 @@ static struct courier *courier_new(const struct config *config,
 	courier->scratch = arena_new(SCRATCH_BLOCK);
 	courier->done_end = &courier->done;
 	courier->parcels_max = (size_t)config->courier_in_flight * 4;
+	courier->given_up =
+		calloc(courier->parcels_max, sizeof(*courier->given_up));
 	name_make(courier->name);
 	lanes_init(&courier->lanes, (size_t)config->courier_per_endpoint,
 		   (size_t)config->courier_in_flight);
-	if (courier->sender)
+	if (courier->sender && courier->given_up)
 		return courier;
 	courier_close(courier);
 	return NULL;

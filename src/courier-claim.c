@@ -358,7 +358,7 @@ static void drop_lost(struct courier *courier, const char *asked, int64_t now)
 		asked += len + (asked[len] == ',');
 		endpoint = endpoint_find(courier, id);
 		if (endpoint && endpoint->renewed_us < now)
-			endpoint_drop(courier, endpoint, 0);
+			endpoint_drop(courier, endpoint, 0, false);
 	}
 }
 

@@ -126,51 +126,59 @@ void courier_write_results(struct courier *courier)
 	}
 }
 
-static enum db_result release(struct courier *courier, const char *list)
+/* ids in lists of at most RELEASE_MAX. What the database does not take now
+ * will be due again when its lease ends. */
+static bool give_back(struct courier *courier, const int64_t *ids, size_t count,
+		      enum db_result (*call)(struct db *db, const char *courier,
+					     const char *deliveries))
 {
-	enum db_result result;
-	int tries = 0;
+	size_t done = 0;
 
 	do {
-		result = courier_release(courier->db, courier->name, list);
-	} while (result == DB_RETRY && ++tries < TRIES);
-	return result;
+		enum db_result result;
+		struct text list;
+		int tries = 0;
+
+		arena_reset(courier->arena);
+		text_init(&list, courier->arena);
+		for (size_t i = 0; i < RELEASE_MAX && done < count; i++) {
+			if (i > 0)
+				text_add_char(&list, ',');
+			text_add_int(&list, ids[done++]);
+		}
+		do {
+			result = call(courier->db, courier->name, list.data);
+		} while (result == DB_RETRY && ++tries < TRIES);
+		if (!courier_fine(courier, result, "give_back"))
+			return false;
+	} while (done < count);
+	return true;
 }
 
-static bool release_some(struct courier *courier, struct text *list)
+void courier_put_back_given_up(struct courier *courier)
 {
-	bool fine = courier_fine(courier, release(courier, list->data),
-				 "courier_release");
+	size_t count = courier->given_up_count;
 
-	arena_reset(courier->arena);
-	text_init(list, courier->arena);
-	return fine;
+	courier->given_up_count = 0;
+	if (count > 0)
+		(void)give_back(courier, courier->given_up, count,
+				courier_put_back);
 }
 
 void courier_give_back(struct courier *courier)
 {
-	struct text list;
-	size_t count = 0;
-	bool fine = true;
+	size_t count;
 
-	arena_reset(courier->arena);
-	text_init(&list, courier->arena);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct endpoint *endpoint = courier->endpoints[i];
 
-		for (; endpoint; endpoint = endpoint->next) {
-			struct lane_item *item = endpoint->lane.waiting.first;
-
-			for (; item && fine; item = item->next) {
-				if (list.len > 0)
-					text_add_char(&list, ',');
-				text_add_int(&list, item->id);
-				if (++count % RELEASE_MAX == 0)
-					fine = release_some(courier, &list);
-			}
-			endpoint_drop(courier, endpoint, 0);
-		}
+		for (; endpoint; endpoint = endpoint->next)
+			endpoint_drop(courier, endpoint, 0, true);
 	}
-	if (fine)
-		(void)release_some(courier, &list);
+	/* The last list ends the leases, and may be empty. */
+	count = courier->given_up_count;
+	courier->given_up_count = 0;
+	if (count == 0 ||
+	    give_back(courier, courier->given_up, count, courier_put_back))
+		(void)give_back(courier, NULL, 0, courier_release);
 }

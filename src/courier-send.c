@@ -9,8 +9,8 @@
 #include "courier.h"
 #include "hook/sign.h"
 
-/* Of an endpoint that lets us wait, so many stay at hand; the rest will be
- * due again when their leases end. */
+/* Of an endpoint that lets us wait, so many stay at hand; the rest goes back.
+ */
 #define WAITING_KEPT 4
 
 /* ------------------------------------------------------------------ start */
@@ -95,9 +95,10 @@ static bool start(struct courier *courier, struct parcel *parcel)
 		}
 		break;
 	case OPENED_NO_KEY:
+		/* Until the leases end the key may have come. */
 		lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
 		parcel_remove(courier, parcel);
-		endpoint_drop(courier, endpoint, 0);
+		endpoint_drop(courier, endpoint, 0, false);
 		break;
 	case OPENED_CHANGED:
 		log_broken("event=secret_unreadable webhook=%s",
@@ -218,7 +219,7 @@ void courier_ended(void *context, const struct send_result *result)
 	lane_done(&courier->lanes, &parcel->item, lane_end_of(result->error));
 	parcel_done(courier, parcel);
 	if (parcel->outcome == OUTCOME_GONE || parcel->hold_s >= 0)
-		endpoint_drop(courier, endpoint, 0);
+		endpoint_drop(courier, endpoint, 0, true);
 	else if (!endpoint->lane.proven)
-		endpoint_drop(courier, endpoint, WAITING_KEPT);
+		endpoint_drop(courier, endpoint, WAITING_KEPT, true);
 }

@@ -106,12 +106,14 @@ void endpoint_fill(struct endpoint *endpoint, const char *url,
 }
 
 void endpoint_drop(struct courier *courier, struct endpoint *endpoint,
-		   size_t but)
+		   size_t but, bool ours)
 {
 	while (endpoint->lane.waiting.count > but) {
 		struct lane_item *item = endpoint->lane.waiting.last;
 
 		lane_drop(&courier->lanes, item);
+		if (ours && courier->given_up_count < courier->parcels_max)
+			courier->given_up[courier->given_up_count++] = item->id;
 		parcel_remove(courier, (struct parcel *)item);
 	}
 }
@@ -163,11 +165,11 @@ struct parcel *parcel_add(struct courier *courier, struct endpoint *endpoint,
 	struct parcel *parcel = must_alloc(sizeof(*parcel));
 
 	parcel->item.id = row->id;
+	parcel->item.order = row->event_id;
 	parcel->item.card_id = row->card_id;
 	parcel->item.endpoint = &endpoint->lane;
 	parcel->claim = row->claim;
 	parcel->tries = row->tries;
-	parcel->event_id = row->event_id;
 	(void)snprintf(parcel->event_public_id, sizeof(parcel->event_public_id),
 		       "%s", row->event_public_id);
 	parcel->plan = strcmp(row->dialect, "privacy") == 0 ? RETRY_PRIVACY

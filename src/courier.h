@@ -46,7 +46,7 @@ struct parcel {
 	struct lane_item item; /* first: the one is found by the other */
 	struct parcel *next;   /* in its bucket */
 	struct parcel *done_next;
-	int64_t claim, tries, event_id;
+	int64_t claim, tries;
 	char event_public_id[ID_SIZE];
 	enum retry_plan plan;
 	struct body *body;
@@ -77,7 +77,9 @@ struct courier {
 	struct parcel *done, **done_end;
 	size_t done_count;
 	int64_t done_since_us;
-	bool done_urgent; /* one of them says to leave an endpoint alone */
+	bool done_urgent;  /* one of them says to leave an endpoint alone */
+	int64_t *given_up; /* ids to put back, of at most parcels_max */
+	size_t given_up_count;
 	int64_t claim_us, renew_us; /* when next */
 	int64_t database_us;	    /* not before, since it failed */
 	int64_t pause_us;	    /* how long to leave it alone then */
@@ -94,9 +96,10 @@ struct endpoint *endpoint_add(struct courier *courier, int64_t id,
 /* Where to send, as the database has it now. */
 void endpoint_fill(struct endpoint *endpoint, const char *url,
 		   struct bytes secret, struct bytes previous);
-/* Gives up what waits for it, but for the first few. */
+/* Gives up what waits for it, but for the first few; if ours, to be put back:
+ * due at once again. */
 void endpoint_drop(struct courier *courier, struct endpoint *endpoint,
-		   size_t but);
+		   size_t but, bool ours);
 /* Forgets endpoints that no parcel is for. */
 void endpoints_sweep(struct courier *courier);
 /* The parcel's attempt has ended: it waits to be recorded. */
@@ -133,6 +136,8 @@ void courier_ended(void *courier, const struct send_result *result);
 
 /* courier-record.c */
 void courier_write_results(struct courier *courier);
+/* Gives back what was given up while the courier goes on. */
+void courier_put_back_given_up(struct courier *courier);
 /* Gives back all that waits, and every lease. */
 void courier_give_back(struct courier *courier);
 

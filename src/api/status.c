@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../db/db.h"
 #include "../http/metrics.h"
+#include "../store/courier.h"
 #include "resources.h"
 
 #ifndef CARDSTOCK_VERSION
@@ -43,9 +44,66 @@ void openapi_get(struct call *call)
 	text_add(&call->reply->body, call->service->openapi);
 }
 
+static void print_total(struct text *out, const char *name, const char *kind,
+			const char *help, int64_t value)
+{
+	text_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", name, help,
+		    name, kind, name, (long long)value);
+}
+
+static void print_attempts(struct text *out,
+			   const struct courier_totals *totals)
+{
+	const char *name = "cardstock_webhook_attempts_total";
+	const struct {
+		const char *outcome;
+		int64_t count;
+	} rows[] = {
+		{"delivered", totals->delivered},
+		{"retry", totals->retried},
+		{"failed", totals->failed},
+		{"gone", totals->gone},
+	};
+
+	text_printf(out,
+		    "# HELP %s Attempts to deliver, by outcome.\n"
+		    "# TYPE %s counter\n",
+		    name, name);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		text_printf(out, "%s{outcome=\"%s\"} %lld\n", name,
+			    rows[i].outcome, (long long)rows[i].count);
+	name = "cardstock_webhook_attempt_duration_seconds_total";
+	text_printf(out,
+		    "# HELP %s Time that attempts took, together.\n"
+		    "# TYPE %s counter\n%s %lld.%03lld\n",
+		    name, name, name, (long long)totals->duration_ms / 1000,
+		    (long long)totals->duration_ms % 1000);
+}
+
+/* The couriers', wherever they run: the database counts for them. */
+static void print_courier(struct text *out, const struct courier_totals *totals)
+{
+	print_total(out, "cardstock_webhook_queue", "gauge",
+		    "Deliveries that wait, counted up to 100001.",
+		    totals->waiting);
+	print_total(out, "cardstock_webhook_queue_oldest_seconds", "gauge",
+		    "For how long the first of them has been due.",
+		    totals->oldest_s);
+	print_total(out, "cardstock_webhooks_failing", "gauge",
+		    "Endpoints of which nothing succeeds.", totals->failing);
+	print_total(out, "cardstock_webhooks_disabled", "gauge",
+		    "Endpoints that nothing is sent to.", totals->disabled);
+	print_attempts(out, totals);
+}
+
+/* A database that is away takes nothing but the couriers' numbers. */
 void metrics_get(struct call *call)
 {
+	struct courier_totals totals;
+
 	call->reply->status = call->route->status;
 	call->reply->content_type = "text/plain; version=0.0.4";
 	metrics_print(&call->reply->body, call->service->metrics);
+	if (courier_totals(call->service->db, call->arena, &totals) == DB_OK)
+		print_courier(&call->reply->body, &totals);
 }

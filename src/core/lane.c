@@ -22,12 +22,13 @@ void lane_endpoint_init(const struct lanes *lanes,
 
 /* ------------------------------------------------------------------ lists */
 
-/* Behind the last of a lower id: nearly always the end of the list. */
+/* Behind the last that does not come after it: nearly always the end of the
+ * list. */
 static void list_insert(struct lane_list *list, struct lane_item *item)
 {
 	struct lane_item *before = list->last;
 
-	while (before && before->id > item->id)
+	while (before && before->order > item->order)
 		before = before->previous;
 	item->previous = before;
 	item->next = before ? before->next : list->first;

@@ -8,14 +8,15 @@
 
 /*
  * Which delivery may start next. Deliveries to one endpoint about one card (or
- * about none) are a lane: one at a time, in the order of their ids. Endpoints
+ * about none) are a lane: one at a time, in their order. Endpoints
  * take turns. Each may have as many in flight as it has earned: few at first,
  * more with every success, one when it lets us wait. Those that have nothing
  * to show share half of all places, so that no number of dead endpoints holds
  * up a live one. The memory is the caller's.
  */
 struct lane_item {
-	int64_t id, card_id; /* 0: about no card */
+	int64_t id, order;
+	int64_t card_id; /* 0: about no card */
 	struct lane_endpoint *endpoint;
 	struct lane_item *previous, *next;
 	bool flying, as_proven;
@@ -62,7 +63,7 @@ void lane_endpoint_init(const struct lanes *lanes,
 /* From now until a later moment the endpoint's items may start. */
 void lane_extend(struct lanes *lanes, struct lane_endpoint *endpoint,
 		 int64_t until);
-/* id, card_id and endpoint are set; the item waits. */
+/* id, order, card_id and endpoint are set; the item waits. */
 void lane_add(struct lanes *lanes, struct lane_item *item);
 /* The item that starts now, or NULL when none may. */
 struct lane_item *lane_take(struct lanes *lanes, int64_t now);

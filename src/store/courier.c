@@ -85,10 +85,34 @@ static const struct db_field release_params[] = {
 	{DB_TEXT, offsetof(struct release, courier)},
 	{DB_TEXT, offsetof(struct release, deliveries)},
 };
+static const struct statement statement_put_back = {
+	.name = "courier_put_back",
+	.sql = "CALL courier_put_back(?, ?)",
+	DB_PARAMS(release_params),
+};
 static const struct statement statement_release = {
 	.name = "courier_release",
 	.sql = "CALL courier_release(?, ?)",
 	DB_PARAMS(release_params),
+};
+
+static const struct db_field total_columns[] = {
+	{DB_INT, offsetof(struct courier_totals, waiting)},
+	{DB_INT, offsetof(struct courier_totals, oldest_s)},
+	{DB_INT, offsetof(struct courier_totals, failing)},
+	{DB_INT, offsetof(struct courier_totals, disabled)},
+	{DB_INT, offsetof(struct courier_totals, delivered)},
+	{DB_INT, offsetof(struct courier_totals, retried)},
+	{DB_INT, offsetof(struct courier_totals, failed)},
+	{DB_INT, offsetof(struct courier_totals, gone)},
+	{DB_INT, offsetof(struct courier_totals, duration_ms)},
+};
+static const struct statement statement_totals = {
+	.name = "courier_totals",
+	.sql = "SELECT waiting, oldest_s, failing, disabled, delivered, "
+	       "retried,"
+	       " failed, gone, duration_ms FROM courier_totals",
+	DB_COLUMNS(total_columns, struct courier_totals),
 };
 
 enum db_result courier_claim(struct db *db, struct arena *arena,
@@ -122,10 +146,24 @@ enum db_result courier_record(struct db *db, const char *results)
 	return db_run(db, &statement_record, &results, NULL);
 }
 
+enum db_result courier_put_back(struct db *db, const char *courier,
+				const char *deliveries)
+{
+	struct release release = {courier, deliveries};
+
+	return db_run(db, &statement_put_back, &release, NULL);
+}
+
 enum db_result courier_release(struct db *db, const char *courier,
 			       const char *deliveries)
 {
 	struct release release = {courier, deliveries};
 
 	return db_run(db, &statement_release, &release, NULL);
+}
+
+enum db_result courier_totals(struct db *db, struct arena *arena,
+			      struct courier_totals *totals)
+{
+	return db_one(db, arena, &statement_totals, NULL, totals);
 }

@@ -63,8 +63,20 @@ enum db_result courier_renew(struct db *db, struct arena *arena,
 /* results: JSON, an object for each attempt; see courier_record in SQL. */
 enum db_result courier_record(struct db *db, const char *results);
 
-/* Gives back deliveries that were not started ("1,2"), and the leases. */
+/* Deliveries that were not started ("1,2") are due at once again. */
+enum db_result courier_put_back(struct db *db, const char *courier,
+				const char *deliveries);
+/* So they are, and the endpoints are anyone's. */
 enum db_result courier_release(struct db *db, const char *courier,
 			       const char *deliveries);
+
+/* For /metrics. */
+struct courier_totals {
+	int64_t waiting, oldest_s; /* of at most so many as are looked at */
+	int64_t failing, disabled; /* endpoints */
+	int64_t delivered, retried, failed, gone, duration_ms; /* attempts */
+};
+enum db_result courier_totals(struct db *db, struct arena *arena,
+			      struct courier_totals *totals);
 
 #endif

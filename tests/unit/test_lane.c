@@ -24,7 +24,7 @@ static void begin(size_t width, size_t in_flight)
 
 static struct lane_item *add(size_t endpoint, size_t id, int64_t card_id)
 {
-	items[id].id = (int64_t)id;
+	items[id].id = items[id].order = (int64_t)id;
 	items[id].card_id = card_id;
 	items[id].endpoint = &endpoints[endpoint];
 	lane_add(&lanes, &items[id]);
