@@ -47,7 +47,7 @@ static bool submit(struct courier *courier, struct parcel *parcel,
 	struct bytes body = {parcel->body->data, parcel->body->len};
 	int64_t now = clock_now();
 	struct signatures signatures;
-	const char *headers[6] = {"Content-Type: application/json"};
+	const char *headers[5] = {NULL};
 	struct transfer transfer = {
 		.url = endpoint->url,
 		.headers = headers,
@@ -58,13 +58,13 @@ static bool submit(struct courier *courier, struct parcel *parcel,
 
 	webhook_sign(arena, secret, previous, parcel->event_public_id, now,
 		     body, &signatures);
-	headers[1] =
+	headers[0] =
 		arena_printf(arena, "X-Webhook-Signature: %s", signatures.hex);
-	headers[2] =
+	headers[1] =
 		arena_printf(arena, "webhook-id: %s", parcel->event_public_id);
-	headers[3] =
+	headers[2] =
 		arena_printf(arena, "webhook-timestamp: %lld", (long long)now);
-	headers[4] = arena_printf(arena, "webhook-signature: %s",
+	headers[3] = arena_printf(arena, "webhook-signature: %s",
 				  signatures.standard);
 	time_of_attempt(parcel->at);
 	return sender_submit(courier->sender, &transfer);
