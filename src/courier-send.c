@@ -176,7 +176,7 @@ static enum lane_end lane_end_of(enum send_error error)
 	return LANE_UNREACHABLE;
 }
 
-/* A receiver may say a code back to us. */
+/* Sealed, since a receiver may say a code back to us. */
 static void keep_answer(struct courier *courier, struct parcel *parcel,
 			struct bytes answer)
 {
