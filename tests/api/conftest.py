@@ -154,6 +154,7 @@ class Stack:
         self.card_numbers = set()
         self.card_codes = {}  # card number -> CVV
         self.keys = set()
+        self.webhook_secrets = set()
         self.openapi = OpenApi(self.send("GET", "/v1/openapi.json").body)
 
     def session(self):
@@ -177,6 +178,8 @@ class Stack:
             method, self.env.origin + path, headers=headers, data=body,
             timeout=timeout, allow_redirects=False)
         reply = Reply(response, time.monotonic() - began)
+        if isinstance(reply.body, dict) and reply.body.get("secret"):
+            self.webhook_secrets.add(reply["secret"])
         if check:
             self.check(method, path, reply)
         return reply

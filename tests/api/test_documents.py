@@ -58,7 +58,7 @@ def test_every_route_is_described():
 
 
 def test_every_event_is_described():
-    names = re.findall(r'"((?:card|transaction|deposit|3ds)\.\w+)"',
+    names = re.findall(r'"((?:card|transaction|deposit|3ds|webhook)\.\w+)"',
                        source("src/api/events.c").split("NULL}")[0])
     page = source("docs/api.md")
     assert len(names) > 15

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Card numbers, codes and keys of the whole run: nowhere in clear."""
 
+import base64
 import hashlib
 import os
 import re
@@ -28,6 +29,9 @@ def known(stack, api):
     """Numbers and keys that went over the wire in this run."""
     for _ in range(3):
         api.details(api.card(1)["id"])
+    made = api.post("/webhooks", {"url": "https://127.0.0.1:9/",
+                                  "events": ["card.updated"]})
+    assert made["secret"] in stack.webhook_secrets
     return stack
 
 
@@ -55,6 +59,15 @@ def test_no_key_in_the_database(known, dump):
     assert hashlib.sha256(key.encode()).hexdigest().upper() in dump
 
 
+def test_no_webhook_secret_in_the_database(known, dump):
+    for secret in known.webhook_secrets:
+        for text in spellings(secret):
+            assert text not in dump
+        if secret.startswith("whsec_"):
+            key = base64.b64decode(secret[len("whsec_"):])
+            assert key.hex().upper() not in dump
+
+
 def test_a_plain_hash_does_not_give_a_number_away(known, dump):
     """Sixteen digits are few enough to try them all under a bare hash."""
     for number in known.card_numbers:
@@ -76,7 +89,7 @@ def test_nothing_of_it_in_a_log(known, env):
     assert logs
     for path in logs:
         text = path.read_bytes().decode("utf-8", "replace")
-        for secret in known.card_numbers | known.keys:
+        for secret in known.card_numbers | known.keys | known.webhook_secrets:
             assert secret not in text, path
         assert not re.search(r"\b(491653|531993)\d{10}\b", text), path
         assert not re.search(r"sk_(live|test)_[0-9A-Za-z]{16}", text), path
