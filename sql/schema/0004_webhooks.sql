@@ -26,7 +26,7 @@ CREATE TABLE webhooks (
   leased_until    DATETIME(6) NULL,
   deleted_at      DATETIME NULL,
   created_at      DATETIME NOT NULL,
-  KEY (wallet_id, id),
+  KEY (wallet_id, deleted_at, id),
   KEY (deleted_at),
   CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL)),
   CHECK ((previous_secret_sealed IS NULL) = (previous_until IS NULL))
