@@ -102,7 +102,8 @@ static const struct emit_field delivery_fields[] = {
 	DELIVERY("attempt_count", EMIT_INT, attempts,
 		 .doc = "All that were ever made."),
 	OUT(struct delivery_view, "attempts", EMIT_LIST, attempts,
-	    .object = &attempt_object, .doc = "The newest twenty, oldest first."),
+	    .object = &attempt_object,
+	    .doc = "The newest twenty, oldest first."),
 };
 const struct emit_object delivery_object = EMIT("Delivery", delivery_fields);
 
