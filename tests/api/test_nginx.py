@@ -503,6 +503,7 @@ def test_the_figures_are_the_contract_s(env):
     assert (rates["hour"], bursts["hour"]) == ("167", "10000")
     assert (rates["creations"], bursts["creations"]) == ("50", "50")
     assert (rates["details"], bursts["details"]) == ("30", "30")
+    assert (rates["look_ups"], bursts["look_ups"]) == ("30", "30")
     assert set(rates) == set(bursts)
     for elsewhere in (env.src / "nginx").glob("*.conf"):
         if elsewhere.name != "limits.conf":
@@ -518,6 +519,8 @@ LIMITS = [
     ("creations", "POST", "/v1/api/cards", "0.1"),
     ("creations", "POST", "/v1/card", "0.1"),
     ("details", "GET", "/v1/cards/card_00000000000000000000/details", "0.1"),
+    ("look_ups", "POST", "/v1/webhooks", "0.1"),
+    ("look_ups", "PATCH", "/v1/webhooks/wh_00000000000000000000", "0.1"),
     ("details", "GET", "/v1/cards/card_0000000000000000000%30/d%65tails",
      "0.1"),
 ]
