@@ -119,9 +119,11 @@ class Endpoint:
 
     def attempted(self, event_id, attempts=1, seconds=30):
         """The delivery, once it shows so many attempts."""
-        return wait_for(f"attempt {attempts} of {event_id}", lambda: next(
-            (row for row in self.deliveries(event_id=event_id)
-             if len(row["attempts"]) >= attempts), None), seconds)
+        wait_for(f"attempt {attempts} of {event_id}", lambda: any(
+            len(row["attempts"]) >= attempts
+            for row in self.deliveries(event_id=event_id)), seconds)
+        # Anew: a row is read before its attempts.
+        return self.delivery(event_id)
 
     def finished(self, event_id, status="delivered", seconds=30):
         return wait_for(f"{event_id} {status}", lambda: next(
@@ -237,14 +239,22 @@ class Courier:
             f"{name} = {value}\n" for name, value in config.items()
             if value is not None))
         self.processes = []
+        self.started = 0
 
     def start(self, **variables):
+        self.started += 1
         with open(self.log, "ab") as log:
             process = subprocess.Popen(
                 [self.program, "--config", self.config], stderr=log,
                 stdin=subprocess.DEVNULL, env={**os.environ, **variables})
         self.processes.append(process)
+        wait_for("the courier starts", lambda: self.text().count(
+            "event=started") >= self.started or process.poll() is not None)
+        assert process.poll() is None, self.text()
         return process
+
+    def text(self):
+        return self.log.read_text() if self.log.exists() else ""
 
     def kill(self, process):
         process.kill()
@@ -261,7 +271,7 @@ class Courier:
         return codes
 
     def check(self):
-        log = self.log.read_text() if self.log.exists() else ""
+        log = self.text()
         assert "BROKEN" not in log and "Sanitizer" not in log and \
             "runtime error" not in log, log
 

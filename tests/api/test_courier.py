@@ -23,7 +23,7 @@ from hooks import (Courier, Endpoint, advance, authority, courier, event_of,
 from receiver import Receiver, answer, closing, hang, slow
 
 # Short, so that a killed courier's work is taken over soon.
-QUICK = {"webhook_timeout_s": 2, "courier_lease_s": 4}
+QUICK = {"webhook_timeout_s": 2, "courier_lease_s": 5}
 # Integration machines have a minute for what others do in full.
 CRASH_EVENTS = 4000 if os.environ.get("CI") else 10000
 
@@ -280,6 +280,8 @@ class Crowd:
             cards, wallet = self.cards[number], self.wallets[number]
             with contextlib.closing(connection), \
                     connection.cursor() as cursor:
+                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL "
+                               "READ COMMITTED")
                 for count in range(each):
                     if count % 25 == 0:
                         connection.commit()
@@ -421,7 +423,7 @@ def test_stopped_as_systemd_does(crowd, courier):
 def test_stopped_while_a_receiver_hangs(api, card, hook, courier):
     endpoint = hook("card.updated", behaviour=[hang, answer(200)])
     event = updated(api, card)
-    one = courier(webhook_timeout_s=5, courier_lease_s=10)
+    one = courier(webhook_timeout_s=5, courier_lease_s=8)
     one.start()
     endpoint.receiver.wait(endpoint.path)
     told = time.monotonic()
