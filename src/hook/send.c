@@ -372,8 +372,8 @@ struct sender *sender_new(const struct sender_options *options)
 	sender->epoll = epoll_create1(EPOLL_CLOEXEC);
 	sender->multi = curl_multi_init();
 	if (*options->ca_file != '\0' && access(options->ca_file, R_OK) != 0) {
-		log_broken("event=ca_file_unreadable path=%s errno=%d",
-			   log_text(options->ca_file), errno);
+		log_unusual("event=ca_file_unreadable path=%s errno=%d",
+			    log_text(options->ca_file), errno);
 	} else if (sender->epoll >= 0 && sender->multi != NULL &&
 		   multi_set_up(sender)) {
 		raise_file_limit(options->in_flight);

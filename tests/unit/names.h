@@ -16,7 +16,7 @@
  */
 static const char *name_meaning(const char *name);
 
-#define SLOW_S 6
+#define SLOW_S 60
 
 static struct addrinfo *addrinfo_new(const char *text, size_t len,
 				     const char *port)
