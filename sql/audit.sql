@@ -374,7 +374,7 @@ SELECT CONCAT('journal ', j.id), 'a confirmed deposit',
  WHERE j.kind = 'deposit' AND (d.id IS NULL OR d.status <> 'confirmed');
 
 -- Money that moved was told of, once, in the words for it; and nothing was
--- told that did not happen.
+-- told that did not happen. What event_floors says is removed is not missed.
 CREATE OR REPLACE VIEW audit_journal_events AS
 SELECT CONCAT('journal ', j.id) AS subject,
        CONCAT('an event for ', j.kind) AS expected, 'none' AS found
@@ -397,6 +397,23 @@ SELECT CONCAT('journal ', j.id) AS subject,
  WHERE j.kind NOT IN ('adjustment', 'deposit_reversal', 'release',
                       'refund_reversal')
    AND e.id IS NULL
+   AND NOT EXISTS
+       (SELECT 1 FROM event_floors AS f
+         WHERE f.journal_id >= j.id
+           AND f.wallet_id = (SELECT MAX(a.wallet_id)
+                                FROM ledger_entries AS l
+                                JOIN ledger_accounts AS a
+                                  ON a.id = l.ledger_account_id
+                               WHERE l.journal_id = j.id)
+           AND f.card_id = COALESCE(
+                 (SELECT MAX(t.card_id)
+                    FROM transaction_events AS x
+                    JOIN transactions AS t ON t.id = x.transaction_id
+                   WHERE x.journal_id = j.id),
+                 (SELECT MAX(a.card_id)
+                    FROM ledger_entries AS l
+                    JOIN ledger_accounts AS a ON a.id = l.ledger_account_id
+                   WHERE l.journal_id = j.id), 0))
  UNION ALL
 SELECT CONCAT('event ', e.public_id), CONCAT('a journal for ', e.type),
        COALESCE(j.kind, 'none')
@@ -462,33 +479,40 @@ SELECT CONCAT('wallet ', w.id) AS subject,
     OR (w.card_count > 0 AND c.lowest <> 1);
 
 -- Events are numbered without gaps, per card and, those of no card, per
--- wallet: a receiver can tell that it missed one.
+-- wallet: a receiver can tell that it missed one. The oldest are removed in
+-- time, up to the number in event_floors.
 CREATE OR REPLACE VIEW audit_event_sequences AS
 SELECT CONCAT('card ', c.public_id) AS subject,
-       CONCAT('events 1 to ', c.event_sequence) AS expected,
+       CONCAT('events ', COALESCE(f.sequence, 0) + 1, ' to ',
+              c.event_sequence) AS expected,
        CONCAT(COALESCE(e.events, 0), ' events up to ',
               COALESCE(e.highest, 0)) AS found
   FROM cards AS c
+  LEFT JOIN event_floors AS f
+    ON f.wallet_id = c.wallet_id AND f.card_id = c.id
   LEFT JOIN (SELECT card_id, COUNT(*) AS events, MAX(sequence) AS highest,
                     MIN(sequence) AS lowest
                FROM events WHERE card_id IS NOT NULL
               GROUP BY card_id) AS e ON e.card_id = c.id
- WHERE COALESCE(e.events, 0) <> c.event_sequence
-    OR COALESCE(e.highest, 0) <> c.event_sequence
-    OR (c.event_sequence > 0 AND e.lowest <> 1)
+ WHERE COALESCE(e.events, 0) + COALESCE(f.sequence, 0) <> c.event_sequence
+    OR COALESCE(e.highest, f.sequence, 0) <> c.event_sequence
+    OR e.lowest <> COALESCE(f.sequence, 0) + 1
  UNION ALL
-SELECT CONCAT('wallet ', w.id), CONCAT('events 1 to ', w.event_sequence),
+SELECT CONCAT('wallet ', w.id),
+       CONCAT('events ', COALESCE(f.sequence, 0) + 1, ' to ',
+              w.event_sequence),
        CONCAT(COALESCE(e.events, 0), ' events, ', COALESCE(e.different, 0),
               ' numbers up to ', COALESCE(e.highest, 0))
   FROM wallets AS w
+  LEFT JOIN event_floors AS f ON f.wallet_id = w.id AND f.card_id = 0
   LEFT JOIN (SELECT wallet_id, COUNT(*) AS events,
                     COUNT(DISTINCT sequence) AS different,
                     MAX(sequence) AS highest
                FROM events WHERE card_id IS NULL
               GROUP BY wallet_id) AS e ON e.wallet_id = w.id
- WHERE COALESCE(e.events, 0) <> w.event_sequence
-    OR COALESCE(e.different, 0) <> w.event_sequence
-    OR COALESCE(e.highest, 0) <> w.event_sequence
+ WHERE COALESCE(e.events, 0) + COALESCE(f.sequence, 0) <> w.event_sequence
+    OR COALESCE(e.different, 0) + COALESCE(f.sequence, 0) <> w.event_sequence
+    OR COALESCE(e.highest, f.sequence, 0) <> w.event_sequence
  UNION ALL
 SELECT CONCAT('event ', e.public_id), CONCAT('wallet ', c.wallet_id),
        CONCAT('wallet ', e.wallet_id)
@@ -497,6 +521,7 @@ SELECT CONCAT('event ', e.public_id), CONCAT('wallet ', c.wallet_id),
  WHERE c.wallet_id <> e.wallet_id;
 
 -- What stops the owner's own mistakes is still there, and still says no.
+-- What queues deliveries is there, too.
 CREATE OR REPLACE VIEW audit_triggers AS
 SELECT CONCAT('table ', wanted.name) AS subject,
        CONCAT('a trigger that refuses ', wanted.verb) AS expected,
@@ -512,7 +537,14 @@ SELECT CONCAT('table ', wanted.name) AS subject,
   LEFT JOIN information_schema.triggers AS t
     ON t.trigger_schema = DATABASE() AND t.event_object_table = wanted.name
    AND t.event_manipulation = wanted.verb AND t.action_timing = 'BEFORE'
- WHERE t.trigger_name IS NULL OR t.action_statement NOT LIKE 'SIGNAL %';
+ WHERE t.trigger_name IS NULL OR t.action_statement NOT LIKE 'SIGNAL %'
+ UNION ALL
+SELECT 'table events', 'a trigger that queues deliveries', 'none'
+  FROM (SELECT 1) AS one
+ WHERE NOT EXISTS (SELECT 1 FROM information_schema.triggers AS t
+                    WHERE t.trigger_schema = DATABASE()
+                      AND t.event_object_table = 'events'
+                      AND t.trigger_name = 'events_fan_out');
 
 -- Nobody but the owner may write these tables. The server's administrators,
 -- who hold SUPER, can do anything: what they rewrite, the seals find. An owner

@@ -123,7 +123,7 @@ BEGIN
 END//
 
 -- Refused while live money is left in the wallet, on a card or in a hold.
--- Its keys are revoked.
+-- Its keys are revoked, its webhooks disabled.
 CREATE OR REPLACE PROCEDURE admin_account_close(
   IN p_account VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin)
 MODIFIES SQL DATA
@@ -146,6 +146,13 @@ BEGIN
     JOIN accounts AS a ON a.id = w.account_id
      SET k.revoked_at = UTC_TIMESTAMP()
    WHERE a.public_id = p_account AND k.revoked_at IS NULL;
+  UPDATE webhooks AS h
+    JOIN wallets AS w ON w.id = h.wallet_id
+    JOIN accounts AS a ON a.id = w.account_id
+     SET h.disabled_at = wallet_now(w.clock_offset_s),
+         h.disabled_reason = 'operator'
+   WHERE a.public_id = p_account AND h.deleted_at IS NULL
+     AND NOT h.disabled_reason <=> 'operator';
   COMMIT;
   SELECT p_account AS account_id, 'closed' AS status;
 END//
@@ -842,6 +849,99 @@ BEGIN
     JSON_OBJECT('mode', p_mode, 'network', p_network, 'idx', p_idx + 0));
   COMMIT;
   SELECT p_network AS network, p_idx AS idx, p_address AS address;
+END//
+
+-- Locks an endpoint that is not deleted.
+CREATE OR REPLACE PROCEDURE admin_webhook_find(
+  IN p_webhook VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  OUT p_id BIGINT UNSIGNED, OUT p_disabled VARCHAR(16) CHARACTER SET ascii,
+  OUT p_now DATETIME)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_wallet BIGINT UNSIGNED;
+
+  SET p_id = NULL, p_disabled = NULL;
+  SELECT wallet_id INTO v_wallet FROM webhooks WHERE public_id = p_webhook;
+  CALL webhook_lock(v_wallet, p_webhook, p_id, p_disabled, p_now);
+  IF p_id IS NULL THEN
+    CALL admin_refuse('webhook: there is no webhook of this id (wh_...).');
+  END IF;
+END//
+
+-- Nothing is sent to it any more, and its owner cannot enable it. What waits
+-- for it fails; what is on its way arrives.
+CREATE OR REPLACE PROCEDURE admin_webhook_disable(
+  IN p_webhook VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_reason VARCHAR(500))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_id BIGINT UNSIGNED;
+  DECLARE v_disabled VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_now DATETIME;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+  START TRANSACTION;
+  CALL admin_reason_check(p_reason);
+  CALL admin_webhook_find(p_webhook, v_id, v_disabled, v_now);
+  IF NOT v_disabled <=> 'operator' THEN
+    UPDATE webhooks SET disabled_at = v_now, disabled_reason = 'operator'
+     WHERE id = v_id;
+    CALL admin_audit_add('webhook_disable', p_webhook,
+                         JSON_OBJECT('reason', p_reason));
+  END IF;
+  COMMIT;
+  SELECT * FROM admin_webhooks WHERE webhook_id = p_webhook;
+END//
+
+-- Whoever or whatever disabled it.
+CREATE OR REPLACE PROCEDURE admin_webhook_enable(
+  IN p_webhook VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_reason VARCHAR(500))
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_id BIGINT UNSIGNED;
+  DECLARE v_disabled VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_now DATETIME;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+  START TRANSACTION;
+  CALL admin_reason_check(p_reason);
+  CALL admin_webhook_find(p_webhook, v_id, v_disabled, v_now);
+  IF v_disabled IS NOT NULL THEN
+    UPDATE webhooks
+       SET disabled_at = NULL, disabled_reason = NULL, failing_since = NULL,
+           held_until = NULL
+     WHERE id = v_id;
+    CALL admin_audit_add('webhook_enable', p_webhook,
+      JSON_OBJECT('reason', p_reason, 'disabled', v_disabled));
+  END IF;
+  COMMIT;
+  SELECT * FROM admin_webhooks WHERE webhook_id = p_webhook;
+END//
+
+-- Sends again what failed at an endpoint.
+CREATE OR REPLACE PROCEDURE admin_delivery_retry(
+  IN p_webhook VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_id BIGINT UNSIGNED;
+  DECLARE v_disabled VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_now DATETIME;
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_events INT;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+  START TRANSACTION;
+  CALL admin_webhook_find(p_webhook, v_id, v_disabled, v_now);
+  IF v_disabled IS NOT NULL THEN
+    CALL admin_refuse('webhook: it is disabled; enable it first.');
+  END IF;
+  CALL webhook_replay_apply(v_id, NULL, NULL, TRUE, 100000, v_outcome,
+                            v_events);
+  IF v_outcome <> 'ok' THEN
+    CALL admin_refuse('webhook: over 100,000 deliveries failed; replay them in parts through the API.');
+  END IF;
+  CALL admin_audit_add('delivery_retry', p_webhook,
+                       JSON_OBJECT('deliveries', v_events + 0));
+  COMMIT;
+  SELECT p_webhook AS webhook_id, v_events AS deliveries;
 END//
 
 DELIMITER ;

@@ -143,6 +143,37 @@ SELECT mode, network, CAST(SUM(wallet_id IS NULL) AS SIGNED) AS free,
   FROM deposit_addresses
  GROUP BY mode, network;
 
+-- pending: what waits to be sent to it. No view has a secret.
+CREATE OR REPLACE VIEW admin_webhooks AS
+SELECT h.public_id AS webhook_id, a.public_id AS account_id, a.name, w.mode,
+       h.dialect, h.url, h.description, h.event_types, h.status,
+       h.disabled_reason, h.disabled_at, h.failing_since, h.last_success_at,
+       h.last_failure_at, h.last_error,
+       (SELECT COUNT(*) FROM deliveries AS d
+         WHERE d.queue_webhook_id = h.id) AS pending,
+       x.held_until, x.leased_by, x.leased_until, h.created_at
+  FROM webhook_rows AS h
+  JOIN webhooks AS x ON x.id = h.id
+  JOIN wallets AS w ON w.id = h.wallet_id
+  JOIN accounts AS a ON a.id = w.account_id;
+
+-- What could not be delivered, and what the last attempt came to; pending: it
+-- is tried again. By webhook_id, account_id or event_id.
+CREATE OR REPLACE VIEW admin_deliveries_failed AS
+SELECT h.public_id AS webhook_id, a.public_id AS account_id, w.mode, h.url,
+       e.public_id AS event_id, e.type AS event_type, d.status, d.attempts,
+       d.last_error, t.status AS last_status, t.duration_ms,
+       t.started_at AS last_attempt_at, d.due_at AS next_attempt_at,
+       d.created_at, d.finished_at
+  FROM deliveries AS d
+  JOIN webhooks AS h ON h.id = d.webhook_id
+  JOIN wallets AS w ON w.id = d.wallet_id
+  JOIN accounts AS a ON a.id = w.account_id
+  JOIN events AS e ON e.id = d.event_id
+  LEFT JOIN delivery_attempts AS t
+    ON t.delivery_id = d.id AND t.number = d.attempts
+ WHERE d.status IN ('pending', 'failed') AND d.last_error IS NOT NULL;
+
 -- What waits, and how late the oldest is; a test wallet's clock set aside.
 CREATE OR REPLACE VIEW admin_queue AS
 SELECT 'deliveries' AS queue, waiting, oldest_s FROM courier_queue
