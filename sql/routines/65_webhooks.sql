@@ -642,148 +642,118 @@ END//
 CREATE OR REPLACE PROCEDURE courier_record(IN p_results LONGTEXT)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_results LONGTEXT;
   DECLARE v_recorded INT DEFAULT 0;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
 
-  SET SESSION group_concat_max_len = 16777216;
+  -- JSON is read once. attempt: of the batch's for this delivery, the last of
+  -- which decides. Times are the wallet's.
+  CREATE TEMPORARY TABLE IF NOT EXISTS courier_results (
+    id BIGINT UNSIGNED NOT NULL, claim INT UNSIGNED NOT NULL,
+    outcome VARCHAR(16) CHARACTER SET ascii NOT NULL,
+    delay_s INT NULL, hold_s INT NULL, status SMALLINT UNSIGNED NULL,
+    error VARCHAR(64) CHARACTER SET ascii NULL, ms INT UNSIGNED NOT NULL,
+    at DATETIME(6) NOT NULL, now DATETIME(6) NOT NULL,
+    webhook_id BIGINT UNSIGNED NOT NULL, attempt INT NOT NULL,
+    attempts INT NOT NULL, answer BLOB NULL) ENGINE=Aria TRANSACTIONAL=0;
+  DELETE FROM courier_results;
   START TRANSACTION;
-  -- In wallet time, without the answers. last: the one that decides.
-  SELECT JSON_ARRAYAGG(JSON_OBJECT(
-           'id', r.id, 'claim', r.claim, 'webhook_id', d.webhook_id,
-           'outcome', r.outcome, 'error', r.error, 'ms', r.ms,
-           'at', r.at + INTERVAL w.clock_offset_s SECOND,
-           'due', UTC_TIMESTAMP(6)
-                  + INTERVAL w.clock_offset_s + r.delay_s SECOND,
-           'hold', UTC_TIMESTAMP()
-                   + INTERVAL w.clock_offset_s + r.hold_s SECOND,
-           'now', UTC_TIMESTAMP(6) + INTERVAL w.clock_offset_s SECOND,
-           'attempts', r.attempts, 'last', r.attempt = r.attempts)
-           ORDER BY r.id, r.attempt)
-    INTO v_results
-    FROM (SELECT id, claim, outcome, delay_s, hold_s, error, ms, at,
-                 ROW_NUMBER() OVER (PARTITION BY id
-                   ORDER BY outcome = 'delivered', claim, at) AS attempt,
-                 COUNT(*) OVER (PARTITION BY id) AS attempts
-            FROM JSON_TABLE(p_results, '$[*]' COLUMNS (
-                   id BIGINT UNSIGNED PATH '$.id',
-                   claim INT UNSIGNED PATH '$.claim',
-                   outcome VARCHAR(16) CHARACTER SET ascii PATH '$.outcome',
-                   delay_s INT PATH '$.delay_s',
-                   hold_s INT PATH '$.hold_s',
-                   error VARCHAR(64) CHARACTER SET ascii PATH '$.error',
-                   ms INT UNSIGNED PATH '$.ms',
-                   at DATETIME(6) PATH '$.at')) AS told) AS r
+  INSERT INTO courier_results
+    (id, claim, outcome, delay_s, hold_s, status, error, ms, at, now,
+     webhook_id, attempt, attempts, answer)
+  SELECT r.id, r.claim, r.outcome, r.delay_s, r.hold_s, r.status,
+         IF(r.outcome = 'delivered', r.error, COALESCE(r.error, 'status')),
+         r.ms, r.at + INTERVAL w.clock_offset_s SECOND,
+         UTC_TIMESTAMP(6) + INTERVAL w.clock_offset_s SECOND, d.webhook_id,
+         ROW_NUMBER() OVER (PARTITION BY r.id
+           ORDER BY r.outcome = 'delivered', r.claim, r.at),
+         COUNT(*) OVER (PARTITION BY r.id), FROM_BASE64(r.answer)
+    FROM JSON_TABLE(p_results, '$[*]' COLUMNS (
+           id BIGINT UNSIGNED PATH '$.id',
+           claim INT UNSIGNED PATH '$.claim',
+           outcome VARCHAR(16) CHARACTER SET ascii PATH '$.outcome',
+           delay_s INT PATH '$.delay_s',
+           hold_s INT PATH '$.hold_s',
+           status SMALLINT UNSIGNED PATH '$.status',
+           error VARCHAR(64) CHARACTER SET ascii PATH '$.error',
+           ms INT UNSIGNED PATH '$.ms',
+           at DATETIME(6) PATH '$.at',
+           answer TEXT CHARACTER SET ascii PATH '$.answer')) AS r
     STRAIGHT_JOIN deliveries AS d ON d.id = r.id
-    STRAIGHT_JOIN wallets AS w ON w.id = d.wallet_id;
+    STRAIGHT_JOIN wallets AS w ON w.id = d.wallet_id
+   ORDER BY r.id;
 
-  IF v_results IS NOT NULL THEN
-    UPDATE JSON_TABLE(v_results, '$[*]' COLUMNS (
-             id BIGINT UNSIGNED PATH '$.id',
-             claim INT UNSIGNED PATH '$.claim',
-             outcome VARCHAR(16) CHARACTER SET ascii PATH '$.outcome',
-             error VARCHAR(64) CHARACTER SET ascii PATH '$.error',
-             due DATETIME(6) PATH '$.due',
-             now DATETIME(6) PATH '$.now',
-             attempts INT PATH '$.attempts',
-             last BOOLEAN PATH '$.last')) AS r
-      STRAIGHT_JOIN deliveries AS d ON d.id = r.id
-       SET d.attempts = d.attempts + r.attempts,
-           d.tries = d.tries + IF(d.status = 'pending'
-                                  AND d.claim = r.claim, 1, 0),
-           d.last_error = CASE WHEN r.outcome = 'delivered' THEN NULL
-                               WHEN d.status = 'pending'
-                                    AND d.claim = r.claim
-                               THEN COALESCE(r.error, 'status')
-                               ELSE d.last_error END,
-           d.finished_at = CASE WHEN r.outcome = 'delivered'
-                                THEN IF(d.status = 'delivered',
-                                        d.finished_at, r.now)
-                                WHEN d.status = 'pending'
-                                     AND d.claim = r.claim
-                                     AND r.outcome <> 'retry' THEN r.now
-                                ELSE d.finished_at END,
-           d.leased_until = IF(r.outcome = 'delivered' OR d.claim = r.claim,
-                               NULL, d.leased_until),
-           d.due_at = CASE WHEN r.outcome = 'delivered' THEN NULL
-                           WHEN d.status = 'pending' AND d.claim = r.claim
-                           THEN IF(r.outcome = 'retry', r.due, NULL)
-                           ELSE d.due_at END,
-           d.queue_webhook_id = IF(r.outcome = 'delivered'
-                                   OR (d.claim = r.claim
-                                       AND r.outcome <> 'retry'),
-                                   NULL, d.queue_webhook_id),
-           d.status = CASE WHEN r.outcome = 'delivered' THEN 'delivered'
-                           WHEN d.status = 'pending' AND d.claim = r.claim
-                                AND r.outcome <> 'retry' THEN 'failed'
-                           ELSE d.status END
-     WHERE r.last;
+  UPDATE courier_results AS r
+    STRAIGHT_JOIN deliveries AS d ON d.id = r.id
+     SET d.attempts = d.attempts + r.attempts,
+         d.tries = d.tries + (d.status = 'pending' AND d.claim = r.claim),
+         d.last_error = CASE WHEN r.outcome = 'delivered' THEN NULL
+                             WHEN d.status = 'pending' AND d.claim = r.claim
+                             THEN r.error
+                             ELSE d.last_error END,
+         d.finished_at = CASE WHEN r.outcome = 'delivered'
+                              THEN IF(d.status = 'delivered', d.finished_at,
+                                      r.now)
+                              WHEN d.status = 'pending'
+                                   AND d.claim = r.claim
+                                   AND r.outcome <> 'retry' THEN r.now
+                              ELSE d.finished_at END,
+         d.leased_until = IF(r.outcome = 'delivered' OR d.claim = r.claim,
+                             NULL, d.leased_until),
+         d.due_at = CASE WHEN r.outcome = 'delivered' THEN NULL
+                         WHEN d.status = 'pending' AND d.claim = r.claim
+                         THEN IF(r.outcome = 'retry',
+                                 r.now + INTERVAL r.delay_s SECOND, NULL)
+                         ELSE d.due_at END,
+         d.queue_webhook_id = IF(r.outcome = 'delivered'
+                                 OR (d.claim = r.claim
+                                     AND r.outcome <> 'retry'),
+                                 NULL, d.queue_webhook_id),
+         d.status = CASE WHEN r.outcome = 'delivered' THEN 'delivered'
+                         WHEN d.status = 'pending' AND d.claim = r.claim
+                              AND r.outcome <> 'retry' THEN 'failed'
+                         ELSE d.status END
+   WHERE r.attempt = r.attempts;
+  INSERT INTO delivery_attempts (delivery_id, number, started_at, duration_ms,
+                                 status, error, answer_sealed)
+  SELECT d.id, d.attempts - r.attempts + r.attempt, r.at, r.ms, r.status,
+         r.error, r.answer
+    FROM courier_results AS r STRAIGHT_JOIN deliveries AS d ON d.id = r.id;
+  SET v_recorded = ROW_COUNT();
 
-    INSERT INTO delivery_attempts (delivery_id, number, started_at,
-                                   duration_ms, status, error, answer_sealed)
-    SELECT d.id, d.attempts - r.attempts + r.attempt,
-           r.at + INTERVAL w.clock_offset_s SECOND, r.ms, r.status, r.error,
-           FROM_BASE64(r.answer)
-      FROM (SELECT id, status, error, ms, at, answer,
-                   ROW_NUMBER() OVER (PARTITION BY id
-                     ORDER BY outcome = 'delivered', claim, at) AS attempt,
-                   COUNT(*) OVER (PARTITION BY id) AS attempts
-              FROM JSON_TABLE(p_results, '$[*]' COLUMNS (
-                     id BIGINT UNSIGNED PATH '$.id',
-                     claim INT UNSIGNED PATH '$.claim',
-                     outcome VARCHAR(16) CHARACTER SET ascii PATH '$.outcome',
-                     status SMALLINT UNSIGNED PATH '$.status',
-                     error VARCHAR(64) CHARACTER SET ascii PATH '$.error',
-                     ms INT UNSIGNED PATH '$.ms',
-                     at DATETIME(6) PATH '$.at',
-                     answer TEXT CHARACTER SET ascii PATH '$.answer'))
-                     AS told) AS r
-      STRAIGHT_JOIN deliveries AS d ON d.id = r.id
-      STRAIGHT_JOIN wallets AS w ON w.id = d.wallet_id;
-    SET v_recorded = ROW_COUNT();
-
-    CALL courier_record_endpoints(v_results);
-    INSERT INTO courier_counters (outcome, slot, attempts, duration_ms)
-    SELECT outcome, CONNECTION_ID() MOD 16, COUNT(*), SUM(ms)
-      FROM JSON_TABLE(v_results, '$[*]' COLUMNS (
-             outcome VARCHAR(16) CHARACTER SET ascii PATH '$.outcome',
-             ms INT UNSIGNED PATH '$.ms')) AS r
-     GROUP BY outcome
-    ON DUPLICATE KEY UPDATE
-      courier_counters.attempts = courier_counters.attempts
-                                  + VALUES(attempts),
-      courier_counters.duration_ms = courier_counters.duration_ms
-                                     + VALUES(duration_ms);
-  END IF;
+  CALL courier_record_endpoints();
+  INSERT INTO courier_counters (outcome, slot, attempts, duration_ms)
+  SELECT outcome, CONNECTION_ID() MOD 16, COUNT(*) AS made, SUM(ms) AS spent
+    FROM courier_results AS r GROUP BY outcome
+  ON DUPLICATE KEY UPDATE
+    courier_counters.attempts = courier_counters.attempts + VALUES(attempts),
+    courier_counters.duration_ms = courier_counters.duration_ms
+                                   + VALUES(duration_ms);
   COMMIT;
+  DELETE FROM courier_results;
   SELECT v_recorded AS recorded;
 END//
 
 -- What the results say of their endpoints: when each was last reached and not,
 -- whether it asked us to wait, has gone, or has failed everything for 5 days.
-CREATE OR REPLACE PROCEDURE courier_record_endpoints(IN p_results LONGTEXT)
+CREATE OR REPLACE PROCEDURE courier_record_endpoints()
 MODIFIES SQL DATA
-UPDATE (SELECT webhook_id, MAX(now) AS now, MAX(hold) AS hold,
+UPDATE (SELECT webhook_id, MAX(now) AS now, MAX(hold_s) AS hold_s,
                MAX(outcome = 'gone') AS gone,
                MAX(IF(outcome = 'delivered', at, NULL)) AS last_success,
                MAX(IF(outcome = 'delivered', NULL, at)) AS last_failure,
                MIN(IF(outcome = 'delivered', NULL, at)) AS first_failure,
                SUBSTRING_INDEX(GROUP_CONCAT(
-                 IF(outcome = 'delivered', NULL, COALESCE(error, 'status'))
+                 IF(outcome = 'delivered', NULL, error)
                  ORDER BY at DESC), ',', 1) AS error
-          FROM JSON_TABLE(p_results, '$[*]' COLUMNS (
-                 webhook_id BIGINT UNSIGNED PATH '$.webhook_id',
-                 outcome VARCHAR(16) CHARACTER SET ascii PATH '$.outcome',
-                 error VARCHAR(64) CHARACTER SET ascii PATH '$.error',
-                 at DATETIME(6) PATH '$.at', now DATETIME(6) PATH '$.now',
-                 hold DATETIME PATH '$.hold')) AS told
+          FROM courier_results
          GROUP BY webhook_id) AS r
   STRAIGHT_JOIN webhooks AS h ON h.id = r.webhook_id
    SET h.last_success_at = COALESCE(r.last_success, h.last_success_at),
        h.last_failure_at = COALESCE(r.last_failure, h.last_failure_at),
        h.last_error = COALESCE(r.error, h.last_error),
-       h.held_until = GREATEST(COALESCE(r.hold, h.held_until),
-                               COALESCE(h.held_until, r.hold)),
+       h.held_until = IF(r.hold_s IS NULL, h.held_until,
+                         GREATEST(COALESCE(h.held_until, r.now),
+                                  r.now + INTERVAL r.hold_s SECOND)),
        h.disabled_reason =
          CASE WHEN h.disabled_at IS NOT NULL THEN h.disabled_reason
               WHEN r.gone THEN 'gone'
