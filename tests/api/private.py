@@ -87,8 +87,10 @@ class Pool:
     def launch(self, **variables):
         # A build with AddressSanitizer keeps freed memory in quarantine:
         # little of it, so that growth can be seen.
-        variables["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + \
-            ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
+        variables["ASAN_OPTIONS"] = ":".join((
+            os.environ.get("ASAN_OPTIONS", ""),
+            variables.get("ASAN_OPTIONS", ""),
+            "quarantine_size_mb=1:thread_local_quarantine_size_kb=64"))
         with open(self.log, "ab") as log:
             return subprocess.Popen(
                 [self.program, "--config", self.config], stderr=log,

@@ -273,8 +273,11 @@ class Strict:
         hosts.write_text("".join(
             f"{address} {name}\n" for name, addresses in NAMES.items()
             for address in addresses))
+        # A build with sanitizers wants to be loaded first.
         self.pool.start(LD_PRELOAD="libnss_wrapper.so",
-                        NSS_WRAPPER_HOSTS=str(hosts))
+                        NSS_WRAPPER_HOSTS=str(hosts),
+                        NSS_WRAPPER_DISABLE_DEEPBIND="1",
+                        ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0")
         self.nginx = Nginx(env, folder / "nginx",
                            upstream=self.pool.socket).start()
 
