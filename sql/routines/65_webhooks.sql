@@ -465,7 +465,9 @@ END//
 
 -- Leases up to p_room deliveries of an endpoint that the caller has locked, and
 -- appends their ids to p_ids. What is new leaves a quarter of the room to what
--- is due again, which has all that is left.
+-- is due again, which has all that is left. What is new is seen at one moment,
+-- all of a transaction or nothing: to pass over what is locked would pass over
+-- an event and take the next, whose transaction ends while we look.
 CREATE OR REPLACE PROCEDURE courier_claim_endpoint(
   IN p_webhook_id BIGINT UNSIGNED, IN p_now DATETIME(6), IN p_room INT,
   IN p_lease_s INT, INOUT p_ids LONGTEXT CHARACTER SET ascii,
@@ -480,7 +482,7 @@ BEGIN
     FROM (SELECT id FROM deliveries FORCE INDEX (queue)
            WHERE queue_webhook_id = p_webhook_id AND due_at = '1970-01-01'
              AND (leased_until IS NULL OR leased_until <= v_real)
-           ORDER BY id LIMIT p_room FOR UPDATE SKIP LOCKED) AS due;
+           ORDER BY id LIMIT p_room) AS due;
   SET v_again_room = GREATEST(1, p_room DIV 4, p_room - v_fresh_count);
   SELECT GROUP_CONCAT(id ORDER BY due_at, id), COUNT(*)
     INTO v_again, v_again_count
@@ -499,7 +501,8 @@ BEGIN
              COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
       JOIN deliveries AS d ON d.id = l.id
        SET d.claim = d.claim + 1, d.due_at = p_now + INTERVAL p_lease_s SECOND,
-           d.leased_until = v_real + INTERVAL p_lease_s SECOND;
+           d.leased_until = v_real + INTERVAL p_lease_s SECOND
+     WHERE d.status = 'pending';
     SET p_ids = CONCAT_WS(',', NULLIF(p_ids, ''), v_fresh);
   END IF;
 END//
