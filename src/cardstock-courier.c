@@ -28,7 +28,7 @@
 
 #define ARENA_BLOCK (1024 * 1024)
 #define SCRATCH_BLOCK 8192
-#define RECORD_AT 64	      /* results that are written at once */
+#define RECORD_AT 256	      /* results that are written at once */
 #define RECORD_AFTER_US 20000 /* or when the first is so old */
 #define SWEEP_US 60000000
 #define LAST_ANSWERS_US 1000000

@@ -18,7 +18,7 @@
  * a fast one never waits for the database. */
 static int64_t batch_size(const struct courier *courier)
 {
-	return courier->config->courier_per_endpoint * 8;
+	return courier->config->courier_per_endpoint * 16;
 }
 
 static bool is_full(const struct courier *courier,
