@@ -793,11 +793,13 @@ def test_later_ones_go_on_after_a_failure(api, card, hook):
     for count in range(1, 5):
         events.append(update(api, card))
         endpoint.attempted(events[-1])
-    assert endpoint.ids() == events
     advance(api, 10)
     endpoint.receiver.wait(endpoint.path, 5)
-    assert endpoint.ids() == events + [events[1]]
-    assert sequences(endpoint)[card["id"]] == [2, 3, 4, 5, 3]
+    # The retry is the last, unless making four took five seconds.
+    came = endpoint.ids()
+    assert list(dict.fromkeys(came)) == events
+    assert sorted(came) == sorted(events + [events[1]])
+    assert sequences(endpoint)[card["id"]].count(3) == 2
 
 
 # --- looking back -------------------------------------------------------------
