@@ -20,12 +20,16 @@ static enum opened open_secrets(struct courier *courier,
 				const struct endpoint *endpoint,
 				const char **secret, const char **previous)
 {
+	enum opened opened;
 	struct bytes plain;
-	enum opened opened = courier_open(
-		courier, courier->scratch, KEY_WEBHOOK_SECRET,
-		endpoint->public_id, endpoint->secret_sealed, &plain);
 
-	*previous = NULL;
+	*secret = *previous = NULL;
+	/* It was deleted just now: what is left of it fails when next due. */
+	if (endpoint->secret_sealed.len == 0)
+		return OPENED_NO_KEY;
+	opened = courier_open(courier, courier->scratch, KEY_WEBHOOK_SECRET,
+			      endpoint->public_id, endpoint->secret_sealed,
+			      &plain);
 	if (opened != OPENED)
 		return opened;
 	*secret = plain.data;
