@@ -247,7 +247,8 @@ BEGIN
       LEAVE removing;
     END IF;
     SELECT COUNT(IF(status = 'pending', 1, NULL)) INTO v_pending
-      FROM deliveries WHERE event_id = event.id FOR UPDATE;
+      FROM deliveries FORCE INDEX (event_id)
+     WHERE event_id = event.id FOR UPDATE;
     IF v_pending > 0 THEN
       LEAVE removing;
     END IF;

@@ -370,7 +370,7 @@ BEGIN
   IF p_outcome = 'ok' THEN
     UPDATE JSON_TABLE(v_list, '$[*]' COLUMNS (
              number FOR ORDINALITY, event_id BIGINT UNSIGNED PATH '$')) AS l
-      JOIN deliveries AS d
+      STRAIGHT_JOIN deliveries AS d FORCE INDEX (event_id)
         ON d.event_id = l.event_id AND d.webhook_id = p_id
        SET d.status = 'pending', d.tries = 0, d.claim = d.claim + 1,
            d.queue_webhook_id = p_id, d.finished_at = NULL,
@@ -419,7 +419,8 @@ BEGIN
 END//
 
 -- Couriers. Each courier_ procedure is a transaction of its own. They take and
--- keep no lock that a payment needs, and pass over what another holds.
+-- keep no lock that a payment needs. Their UPDATEs name order and index of the
+-- join: a small table that is read from its beginning is locked as a whole.
 
 -- Gives up a part of what is due at an endpoint that is disabled or deleted.
 CREATE OR REPLACE PROCEDURE courier_fail_dead(
@@ -434,7 +435,7 @@ BEGIN
            ORDER BY due_at, id LIMIT 500 FOR UPDATE SKIP LOCKED) AS due;
   UPDATE JSON_TABLE(CONCAT('[', COALESCE(v_ids, ''), ']'), '$[*]'
            COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
-    JOIN deliveries AS d ON d.id = l.id
+    STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = l.id
      SET d.status = 'failed', d.queue_webhook_id = NULL, d.due_at = NULL,
          d.leased_until = NULL, d.last_error = 'endpoint_disabled',
          d.finished_at = p_now;
@@ -458,7 +459,7 @@ BEGIN
   IF v_ids IS NOT NULL THEN
     UPDATE JSON_TABLE(CONCAT('[', v_ids, ']'), '$[*]'
              COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
-      JOIN deliveries AS d ON d.id = l.id
+      STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = l.id
        SET d.due_at = '1970-01-01', d.leased_until = NULL;
   END IF;
 END//
@@ -499,7 +500,7 @@ BEGIN
   IF p_count > 0 THEN
     UPDATE JSON_TABLE(CONCAT('[', v_fresh, ']'), '$[*]'
              COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
-      JOIN deliveries AS d ON d.id = l.id
+      STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = l.id
        SET d.claim = d.claim + 1, d.due_at = p_now + INTERVAL p_lease_s SECOND,
            d.leased_until = v_real + INTERVAL p_lease_s SECOND
      WHERE d.status = 'pending';
@@ -608,6 +609,7 @@ BEGIN
     LEFT JOIN cards AS c ON c.id = d.card_id
     LEFT JOIN event_bodies AS b
       ON b.event_id = e.id AND b.dialect = h.dialect
+   WHERE d.status = 'pending'
    ORDER BY l.number;
 END//
 
@@ -686,7 +688,7 @@ BEGIN
    ORDER BY r.id;
 
   UPDATE courier_results AS r
-    STRAIGHT_JOIN deliveries AS d ON d.id = r.id
+    STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = r.id
      SET d.attempts = d.attempts + r.attempts,
          d.tries = d.tries + (d.status = 'pending' AND d.claim = r.claim),
          d.last_error = CASE WHEN r.outcome = 'delivered' THEN NULL
@@ -750,7 +752,7 @@ UPDATE (SELECT webhook_id, MAX(now) AS now, MAX(hold_s) AS hold_s,
                  ORDER BY at DESC), ',', 1) AS error
           FROM courier_results
          GROUP BY webhook_id) AS r
-  STRAIGHT_JOIN webhooks AS h ON h.id = r.webhook_id
+  STRAIGHT_JOIN webhooks AS h FORCE INDEX (PRIMARY) ON h.id = r.webhook_id
    SET h.last_success_at = COALESCE(r.last_success, h.last_success_at),
        h.last_failure_at = COALESCE(r.last_failure, h.last_failure_at),
        h.last_error = COALESCE(r.error, h.last_error),
@@ -797,7 +799,7 @@ BEGIN
   IF v_ids IS NOT NULL THEN
     UPDATE JSON_TABLE(CONCAT('[', v_ids, ']'), '$[*]'
              COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
-      STRAIGHT_JOIN deliveries AS d ON d.id = l.id
+      STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = l.id
        SET d.due_at = '1970-01-01', d.leased_until = NULL
      WHERE d.status = 'pending';
     SET v_released = ROW_COUNT();

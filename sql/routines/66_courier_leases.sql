@@ -16,7 +16,7 @@ BEGIN
   START TRANSACTION;
   UPDATE JSON_TABLE(CONCAT('[', p_webhooks, ']'), '$[*]'
            COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
-    STRAIGHT_JOIN webhooks AS h ON h.id = l.id
+    STRAIGHT_JOIN webhooks AS h FORCE INDEX (PRIMARY) ON h.id = l.id
      SET h.leased_until = UTC_TIMESTAMP(6) + INTERVAL p_lease_s SECOND
    WHERE h.leased_by = p_courier AND h.disabled_at IS NULL
      AND h.deleted_at IS NULL;
@@ -51,7 +51,7 @@ BEGIN
    WHERE h.leased_by = p_courier;
   UPDATE JSON_TABLE(CONCAT('[', COALESCE(v_ids, ''), ']'), '$[*]'
            COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
-    STRAIGHT_JOIN deliveries AS d ON d.id = l.id
+    STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = l.id
      SET d.due_at = '1970-01-01', d.leased_until = NULL
    WHERE d.status = 'pending';
   COMMIT;

@@ -39,6 +39,7 @@ class Installation:
         self.api = self.connect("cardstock_api_user")
         self.admin = self.connect("cardstock_admin_user")
         self.keeper = self.connect("cardstock_keeper_user")
+        self.courier = self.connect("cardstock_courier_user")
 
     def statements(self):
         yield f"CREATE DATABASE {DATABASE}"
@@ -46,7 +47,7 @@ class Installation:
         yield (f"GRANT ALL ON {DATABASE}.* TO cardstock_owner@localhost"
                " WITH GRANT OPTION")
         yield "GRANT CREATE USER ON *.* TO cardstock_owner@localhost"
-        for role in ("api", "admin", "keeper"):
+        for role in ("api", "admin", "keeper", "courier"):
             user = f"cardstock_{role}_user@localhost"
             yield f"CREATE ROLE cardstock_{role}"
             yield f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}'"
@@ -130,20 +131,28 @@ DISAGREEMENTS = {
           OR w.card_count <> COALESCE(MAX(c.number), 0)""",
     "events of a card have no gap": """
       SELECT c.id FROM cards AS c LEFT JOIN events AS e ON e.card_id = c.id
-       GROUP BY c.id, c.event_sequence
-      HAVING c.event_sequence <> COUNT(e.id)
-          OR c.event_sequence <> COALESCE(MAX(e.sequence), 0)""",
+        LEFT JOIN event_floors AS f ON f.card_id = c.id
+       GROUP BY c.id, c.event_sequence, f.sequence
+      HAVING c.event_sequence <> COUNT(e.id) + COALESCE(f.sequence, 0)
+          OR c.event_sequence <> COALESCE(MAX(e.sequence), f.sequence, 0)""",
     "events of a wallet have no gap": """
       SELECT w.id FROM wallets AS w
         LEFT JOIN events AS e ON e.wallet_id = w.id AND e.card_id IS NULL
-       GROUP BY w.id, w.event_sequence
+        LEFT JOIN event_floors AS f ON f.wallet_id = w.id AND f.card_id = 0
+       GROUP BY w.id, w.event_sequence, f.sequence
       HAVING w.event_sequence <> COUNT(DISTINCT e.sequence)
-          OR w.event_sequence <> COUNT(e.id)
-          OR w.event_sequence <> COALESCE(MAX(e.sequence), 0)""",
+                                 + COALESCE(f.sequence, 0)
+          OR w.event_sequence <> COUNT(e.id) + COALESCE(f.sequence, 0)
+          OR w.event_sequence <> COALESCE(MAX(e.sequence), f.sequence, 0)""",
     "money that moved is told of": """
       SELECT j.id FROM ledger_journals AS j
         LEFT JOIN events AS e ON e.journal_id = j.id
        WHERE j.kind <> 'adjustment'
+         AND NOT EXISTS (SELECT 1 FROM ledger_entries AS l
+                           JOIN ledger_accounts AS a
+                             ON a.id = l.ledger_account_id
+                           JOIN event_floors AS f ON f.wallet_id = a.wallet_id
+                          WHERE l.journal_id = j.id AND f.journal_id >= j.id)
        GROUP BY j.id HAVING COUNT(e.id) <> 1""",
 }
 

@@ -15,12 +15,16 @@ def test_statements_of_the_page(world):
     key = query(world.admin, "CALL admin_key_issue(%s, 'test', NULL, 'read',"
                 " NULL, NULL, NULL)", world.account)[0]["key_id"]
     card = world.card(last4="2039")
-    known = {"acct_": world.account, "key_": key, "card_": card}
+    webhook = f"wh_{card[5:]}"
+    world.call("webhook_create", webhook, "https://example.com/", "", "*",
+               b"sealed")
+    known = {"acct_": world.account, "key_": key, "card_": card,
+             "wh_": webhook}
     categories = query(world.owner, "SELECT * FROM mcc_categories")
     for statement in statements:
         query(world.admin, "CALL admin_account_reactivate(%s)", world.account)
         query(world.admin, re.sub(
-            r"'(acct_|key_|card_)[0-9A-Za-z]{20}'",
+            r"'(acct_|key_|card_|wh_)[0-9A-Za-z]{20}'",
             lambda found: f"'{known[found[1]]}'", statement))
     called = set(re.findall(r"CALL (\w+)", page))
     granted = {row["name"] for row in query(

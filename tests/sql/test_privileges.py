@@ -22,11 +22,13 @@ API_ROUTINES = {
     "authorization_close", "increment_read", "increment_post",
     "transaction_advice", "transaction_clear", "transaction_reverse",
     "force_post", "refund", "challenge_create", "challenge_read",
-    "challenge_answer"}
+    "challenge_answer", "webhook_create", "webhook_update", "webhook_delete",
+    "webhook_rotate", "webhook_ping", "webhook_replay", "event_resend"}
 API_TABLES = {"card_rows", "wallet_rows", "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
-              "transaction_count_rows", "challenge_rows"}
+              "transaction_count_rows", "challenge_rows", "webhook_rows",
+              "delivery_rows", "attempt_rows", "courier_totals"}
 ADMIN_ROUTINES = {
     "admin_account_create", "admin_account_suspend", "admin_account_reactivate",
     "admin_account_close", "admin_key_issue", "admin_key_scope",
@@ -35,19 +37,24 @@ ADMIN_ROUTINES = {
     "admin_category_set", "admin_card_freeze", "admin_card_unfreeze",
     "admin_card_terminate", "admin_card_limits_set", "admin_wallet_adjust",
     "admin_hold_window_set", "admin_country_block", "admin_country_unblock",
-    "admin_address_import"}
+    "admin_address_import", "admin_webhook_disable", "admin_webhook_enable",
+    "admin_delivery_retry"}
 ADMIN_TABLES = {
     "admin_accounts", "admin_keys", "admin_cards", "admin_deposits",
     "admin_ledger_trial_balance", "admin_daily_volume", "admin_audit",
     "admin_currencies", "admin_address_pool", "admin_queue", "bin_rows",
     "mcc_categories", "admin_transactions", "admin_transaction_events",
     "admin_open_holds", "admin_daily_payments", "admin_challenges",
-    "admin_hold_windows", "admin_blocked_countries"}
+    "admin_hold_windows", "admin_blocked_countries", "admin_webhooks",
+    "admin_deliveries_failed"}
 KEEPER_ROUTINES = {"keeper_holds", "keeper_challenges", "keeper_deposits",
-                   "keeper_idempotency", "keeper_usage"}
+                   "keeper_idempotency", "keeper_usage", "keeper_events"}
+COURIER_ROUTINES = {"courier_claim", "courier_keep", "courier_record",
+                    "courier_release", "courier_renew", "courier_put_back"}
 ROLES = {"api": (API_ROUTINES, API_TABLES),
          "admin": (ADMIN_ROUTINES, ADMIN_TABLES),
-         "keeper": (KEEPER_ROUTINES, set())}
+         "keeper": (KEEPER_ROUTINES, set()),
+         "courier": (COURIER_ROUTINES, set())}
 
 
 def denied(connection, statement):
@@ -93,6 +100,7 @@ def test_only_these_tables_can_be_read(world, role):
     for column in ("pan_sealed", "pan_hash"):
         denied(connection, f"SELECT {column} FROM cards")
     denied(connection, "SELECT key_hash FROM api_keys")
+    denied(connection, "SELECT secret_sealed FROM webhooks")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -102,7 +110,7 @@ def test_only_these_routines_can_be_called(world, role):
                      " kind FROM information_schema.routines WHERE"
                      " routine_schema = DATABASE()")
     assert {r["name"] for r in routines} >= (
-        API_ROUTINES | ADMIN_ROUTINES | KEEPER_ROUTINES)
+        API_ROUTINES | ADMIN_ROUTINES | KEEPER_ROUTINES | COURIER_ROUTINES)
     for routine in routines:
         count = len(query(
             world.owner, "SELECT 1 FROM information_schema.parameters WHERE"
@@ -126,7 +134,8 @@ def test_only_these_routines_can_be_called(world, role):
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_else(world, role):
     connection = getattr(world.installation, role)
-    other = {"api": "admin", "admin": "api", "keeper": "api"}[role]
+    other = {"api": "admin", "admin": "api", "keeper": "api",
+             "courier": "api"}[role]
     for statement in (
             "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT 1",
             "CREATE PROCEDURE p() SELECT 1", f"DROP DATABASE {DATABASE}",
