@@ -321,6 +321,49 @@ def test_tampering_is_found(books, name):
     assert "disagreements" in told.splitlines()[-1]
 
 
+def removed(books, share):
+    """Books whose oldest events the keeper has removed."""
+    books.db.sql("UPDATE events SET created_at = created_at - INTERVAL 40 DAY"
+                 " ORDER BY id LIMIT %s",
+                 int(books.db.one("SELECT COUNT(*) FROM events") * share))
+    books.clean()
+    assert books.db.one("CALL keeper_events(1000, 30)") > 3
+    assert books.db.one("SELECT COUNT(*) FROM event_floors") > 1
+    books.clean()
+
+
+@pytest.mark.parametrize("share", [0.5, 1])
+def test_what_retention_removed_is_not_missed(books, share):
+    removed(books, share)
+    books.call("card_fund(%s, %s, 100)", books.wallet, books.cards[0])
+    books.call("simulate_deposit(%s, 'dep_2123456789abcdefghij', 'usdt',"
+               " NULL, 500, 'hash3', TRUE)", books.wallet)
+    books.clean()
+
+
+@pytest.mark.parametrize("tampering, lines", [
+    ("DELETE FROM events WHERE type = 'card.funded' ORDER BY id DESC LIMIT 1",
+     ["audit_journal_events: journal", "audit_event_sequences: card"]),
+    ("DELETE FROM events WHERE type = 'deposit.confirmed'"
+     " ORDER BY id DESC LIMIT 1",
+     ["audit_journal_events: journal", "audit_event_sequences: wallet"]),
+    ("DELETE FROM events ORDER BY id LIMIT 1", ["audit_event_sequences:"]),
+    ("DELETE FROM event_floors WHERE card_id <> 0",
+     ["audit_event_sequences: card", "audit_journal_events: journal"]),
+    ("DELETE FROM event_floors WHERE card_id = 0",
+     ["audit_event_sequences: wallet", "audit_journal_events: journal"]),
+])
+def test_retention_hides_nothing_newer(books, tampering, lines):
+    removed(books, 0.5)
+    books.call("card_fund(%s, %s, 100)", books.wallet, books.cards[0])
+    books.call("simulate_deposit(%s, 'dep_2123456789abcdefghij', 'usdt',"
+               " NULL, 500, 'hash3', TRUE)", books.wallet)
+    books.tamper(tampering)
+    told = books.found()
+    for line in lines:
+        assert line in told, told
+
+
 def test_guards_are_missed(books):
     books.db.sql("DROP TRIGGER ledger_entries_no_update")
     assert ("audit_triggers: table ledger_entries: expected a trigger that"
@@ -328,6 +371,9 @@ def test_guards_are_missed(books):
     books.db.sql("CREATE TRIGGER ledger_entries_no_update BEFORE UPDATE ON"
                  " ledger_entries FOR EACH ROW SET @harmless = 'SIGNAL '")
     assert "found another: ledger_entries_no_update" in books.found()
+    books.db.sql("DROP TRIGGER events_fan_out")
+    assert ("audit_triggers: table events: expected a trigger that queues"
+            " deliveries, found none") in books.found()
     assert books.db.migrate("--force").returncode == 0
     books.clean()
 
