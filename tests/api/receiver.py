@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 import time
+import warnings
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -198,8 +199,10 @@ class Receiver:
         if maximum is not None:
             # Old versions have no ciphers at the level of today.
             context.set_ciphers("ALL:@SECLEVEL=0")
-            context.minimum_version = ssl.TLSVersion.TLSv1
-            context.maximum_version = maximum
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                context.minimum_version = ssl.TLSVersion.TLSv1
+                context.maximum_version = maximum
         context.load_cert_chain(*certificate)
         return context
 

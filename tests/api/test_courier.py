@@ -76,7 +76,8 @@ def refused(env, stack, admin, owner, judge, no_courier, tmp_path_factory):
         accounts = [Account(stack, admin)
                     for _ in range(len(INSIDE) // 15 + 1)]
         for number, host in enumerate(INSIDE):
-            endpoint = Endpoint(accounts[number // 15].test, outer, judge)
+            endpoint = Endpoint(accounts[number // 15].test, outer, judge,
+                                ["deposit.confirmed"])
             owner.rows("UPDATE webhooks SET url = %s WHERE public_id = %s",
                        outer.url("/inside", host), endpoint.id)
             made[host] = endpoint
@@ -225,7 +226,8 @@ def test_names_that_change_their_mind(stack, admin, owner, judge, authority,
         endpoints = []
         for number, host in enumerate(hosts):
             endpoint = Endpoint(accounts[number // 20].test, both.allowed,
-                                judge, behaviour=[closing()])
+                                judge, ["deposit.confirmed"],
+                                behaviour=[closing()])
             named(endpoint, owner, host)
             endpoints.append(endpoint)
         flipping = threading.Thread(target=flip)

@@ -422,7 +422,7 @@ def crowd(env, stack, admin, judge, authority):
     assert sorted(special) == sorted(TLS)
     receivers += [main, elsewhere, *special.values()]
     special["nobody listens"].stop()
-    accounts = [Account(stack, admin) for _ in range(3)]
+    accounts = [Account(stack, admin) for _ in range(2)]
     cases = [(name, main, behaviour) for name, (behaviour, _, _)
              in BAD.items()]
     cases += [(name, main, behaviour) for name, behaviour in GOOD.items()]
@@ -431,7 +431,7 @@ def crowd(env, stack, admin, judge, authority):
         if isinstance(behaviour, int):
             behaviour = redirect(behaviour, elsewhere.url("/moved"))
         made[name] = Endpoint(accounts[number // 15].test, receiver, judge,
-                              behaviour=[behaviour])
+                              ["deposit.confirmed"], behaviour=[behaviour])
     began = time.time()
     for account in accounts:
         account.test.deposit(100)
