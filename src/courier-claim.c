@@ -12,6 +12,7 @@
 
 #define BUSY_PAUSE_US 10000
 #define CLAIM_MAX 512
+#define FULL_US 1000000
 #define LIST_MAX 60000 /* bytes of a list of ids: a TEXT holds 65,535 */
 
 /* A batch keeps several times what may be in flight to one endpoint, so that
@@ -21,26 +22,33 @@ static int64_t batch_size(const struct courier *courier)
 	return courier->config->courier_per_endpoint * 16;
 }
 
+/* Of an endpoint that has nothing to show, one after the other. */
 static bool is_full(const struct courier *courier,
-		    const struct endpoint *endpoint)
+		    const struct endpoint *endpoint, int64_t now)
 {
 	size_t waiting = endpoint->lane.waiting.count;
 
+	if (now < endpoint->full_us)
+		return true;
 	if (!endpoint->lane.proven)
 		return endpoint->parcels > 0;
 	return waiting * 2 >= (size_t)batch_size(courier);
 }
 
-static const char *full_list(struct courier *courier)
+/* Counts what is at hand for such endpoints on the way. */
+static const char *full_list(struct courier *courier, int64_t now,
+			     size_t *unproven)
 {
 	struct text list;
 
 	text_init(&list, courier->arena);
-	for (size_t i = 0; i < BUCKETS && list.len < LIST_MAX; i++) {
+	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct endpoint *endpoint = courier->endpoints[i];
-		     endpoint && list.len < LIST_MAX;
-		     endpoint = endpoint->next) {
-			if (!is_full(courier, endpoint))
+		     endpoint; endpoint = endpoint->next) {
+			if (!endpoint->lane.proven)
+				*unproven += endpoint->parcels;
+			if (!is_full(courier, endpoint, now) ||
+			    list.len >= LIST_MAX)
 				continue;
 			if (list.len > 0)
 				text_add_char(&list, ',');
@@ -68,6 +76,7 @@ struct batch {
 	struct made *made;
 	size_t made_count;
 	int64_t until_us; /* nothing may start later under these leases */
+	size_t unproven;  /* parcels for endpoints with nothing to show */
 };
 
 static struct made *made_find(struct batch *batch, int64_t event_id,
@@ -242,6 +251,25 @@ static void give_up(struct courier *courier, struct parcel *parcel)
 	parcel_done(courier, parcel);
 }
 
+/*
+ * An endpoint that has nothing to show gets as many as it may have in flight,
+ * and all of its kind half the room: however many hang, there is room for those
+ * that do not.
+ */
+static bool has_room(struct batch *batch, struct endpoint *endpoint)
+{
+	if (endpoint->lane.proven)
+		return true;
+	if (endpoint->parcels < endpoint->lane.width &&
+	    batch->unproven < batch->courier->parcels_max / 2) {
+		batch->unproven++;
+		return true;
+	}
+	if (endpoint->parcels == 0)
+		endpoint->full_us = clock_monotonic_us() + FULL_US;
+	return false;
+}
+
 static void take_row(struct batch *batch, const struct courier_row *row)
 {
 	struct courier *courier = batch->courier;
@@ -254,6 +282,10 @@ static void take_row(struct batch *batch, const struct courier_row *row)
 	 * its lease ran out: the same parcel under a new claim. */
 	if (parcel) {
 		parcel->claim = row->claim;
+		return;
+	}
+	if (!has_room(batch, endpoint)) {
+		courier_give_up(courier, row->id);
 		return;
 	}
 	body = body_of(batch, row, &lost);
@@ -302,9 +334,11 @@ void courier_fetch(struct courier *courier)
 
 	courier->claim_us = now + courier->config->courier_poll_ms * 1000;
 	arena_reset(courier->arena);
-	claim.full = full_list(courier);
+	claim.full = full_list(courier, now, &batch.unproven);
 	result = courier_claim(courier->db, courier->arena, &claim, &batch.rows,
 			       &batch.count);
+	/* However much there is to look through, looking is the smaller part. */
+	courier->claim_us += (clock_monotonic_us() - now) * 4;
 	/* Somebody else was at it: soon again. */
 	if (result == DB_RETRY || result == DB_WAIT)
 		return;

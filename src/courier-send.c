@@ -222,8 +222,9 @@ void courier_ended(void *context, const struct send_result *result)
 	keep_answer(courier, parcel, result->answer);
 	lane_done(&courier->lanes, &parcel->item, lane_end_of(result->error));
 	parcel_done(courier, parcel);
+	/* An endpoint that lets us wait keeps but one in hand. */
 	if (parcel->outcome == OUTCOME_GONE || parcel->hold_s >= 0)
 		endpoint_drop(courier, endpoint, 0, true);
 	else if (!endpoint->lane.proven)
-		endpoint_drop(courier, endpoint, WAITING_KEPT, true);
+		endpoint_drop(courier, endpoint, 1, true);
 }

@@ -105,6 +105,12 @@ void endpoint_fill(struct endpoint *endpoint, const char *url,
 	replace_bytes(&endpoint->previous_secret_sealed, previous);
 }
 
+void courier_give_up(struct courier *courier, int64_t id)
+{
+	if (courier->given_up_count < courier->parcels_max)
+		courier->given_up[courier->given_up_count++] = id;
+}
+
 void endpoint_drop(struct courier *courier, struct endpoint *endpoint,
 		   size_t but, bool ours)
 {
@@ -112,8 +118,8 @@ void endpoint_drop(struct courier *courier, struct endpoint *endpoint,
 		struct lane_item *item = endpoint->lane.waiting.last;
 
 		lane_drop(&courier->lanes, item);
-		if (ours && courier->given_up_count < courier->parcels_max)
-			courier->given_up[courier->given_up_count++] = item->id;
+		if (ours)
+			courier_give_up(courier, item->id);
 		parcel_remove(courier, (struct parcel *)item);
 	}
 }

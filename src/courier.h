@@ -31,6 +31,7 @@ struct endpoint {
 	struct bytes secret_sealed, previous_secret_sealed;
 	size_t parcels;	    /* at hand, in whatever state */
 	int64_t renewed_us; /* the lease is from then on */
+	int64_t full_us;    /* no more of it before then */
 };
 
 enum outcome {
@@ -100,6 +101,8 @@ void endpoint_fill(struct endpoint *endpoint, const char *url,
  * due at once again. */
 void endpoint_drop(struct courier *courier, struct endpoint *endpoint,
 		   size_t but, bool ours);
+/* What was claimed and cannot be used is due at once again. */
+void courier_give_up(struct courier *courier, int64_t id);
 /* Forgets endpoints that no parcel is for. */
 void endpoints_sweep(struct courier *courier);
 /* The parcel's attempt has ended: it waits to be recorded. */

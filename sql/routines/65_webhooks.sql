@@ -524,6 +524,7 @@ BEGIN
   DECLARE v_left INT DEFAULT p_limit;
   DECLARE v_count INT;
   DECLARE v_dead_done BOOLEAN DEFAULT FALSE;
+  DECLARE v_failing BOOLEAN;
   DECLARE v_locked BIGINT UNSIGNED;
   DECLARE v_leased_by CHAR(16) CHARACTER SET ascii COLLATE ascii_bin;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
@@ -566,7 +567,8 @@ BEGIN
       END IF;
     ELSE
       SET v_locked = NULL;
-      SELECT id, leased_by INTO v_locked, v_leased_by FROM webhooks
+      SELECT id, leased_by, failing_since IS NOT NULL
+        INTO v_locked, v_leased_by, v_failing FROM webhooks
        WHERE id = ready.webhook_id AND disabled_at IS NULL
          AND deleted_at IS NULL
          AND (leased_by IS NULL OR leased_by = p_courier
@@ -576,9 +578,11 @@ BEGIN
         IF v_leased_by <> p_courier THEN
           CALL courier_take_over(v_locked, ready.now);
         END IF;
+        -- Of one that fails a courier takes no more than it tries at once.
         CALL courier_claim_endpoint(v_locked, ready.now,
-                                    LEAST(v_left, p_per_endpoint), p_lease_s,
-                                    v_ids, v_count);
+                                    LEAST(v_left, p_per_endpoint,
+                                          IF(v_failing, 4, p_per_endpoint)),
+                                    p_lease_s, v_ids, v_count);
         IF v_count > 0 THEN
           SET v_left = v_left - v_count;
           UPDATE webhooks
