@@ -350,7 +350,8 @@ BEGIN
   IF p_failed THEN
     SELECT COUNT(*), COALESCE(JSON_ARRAYAGG(id ORDER BY id), '[]')
       INTO p_events, v_list
-      FROM (SELECT e.id FROM deliveries AS d JOIN events AS e ON e.id = d.event_id
+      FROM (SELECT e.id
+              FROM deliveries AS d JOIN events AS e ON e.id = d.event_id
              WHERE d.webhook_id = p_id AND d.status = 'failed'
                AND (p_from IS NULL OR e.created_at >= p_from)
                AND (p_to IS NULL OR e.created_at < p_to)

@@ -170,7 +170,8 @@ def test_rotation_overlaps_for_a_day(hooks):
         return row["secret_sealed"], row["previous_secret_sealed"]
 
     assert secrets() == (b"one", None)
-    assert hooks.world.call("webhook_rotate", webhook, b"two")["outcome"] == "ok"
+    assert hooks.world.call("webhook_rotate", webhook,
+                            b"two")["outcome"] == "ok"
     assert secrets() == (b"two", b"one")
     hooks.advance(hours=23)
     assert secrets() == (b"two", b"one")
