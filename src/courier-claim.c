@@ -337,7 +337,8 @@ void courier_fetch(struct courier *courier)
 	claim.full = full_list(courier, now, &batch.unproven);
 	result = courier_claim(courier->db, courier->arena, &claim, &batch.rows,
 			       &batch.count);
-	/* However much there is to look through, looking is the smaller part. */
+	/* However much there is to look through, looking is the smaller part.
+	 */
 	courier->claim_us += (clock_monotonic_us() - now) * 4;
 	/* Somebody else was at it: soon again. */
 	if (result == DB_RETRY || result == DB_WAIT)
