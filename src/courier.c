@@ -114,13 +114,16 @@ void courier_give_up(struct courier *courier, int64_t id)
 void endpoint_drop(struct courier *courier, struct endpoint *endpoint,
 		   size_t but, bool ours)
 {
-	while (endpoint->lane.waiting.count > but) {
-		struct lane_item *item = endpoint->lane.waiting.last;
+	struct lane_item *item = endpoint->lane.waiting.last;
+
+	while (item && endpoint->lane.waiting.count > but) {
+		struct lane_item *previous = item->previous;
 
 		lane_drop(&courier->lanes, item);
 		if (ours)
 			courier_give_up(courier, item->id);
 		parcel_remove(courier, (struct parcel *)item);
+		item = previous;
 	}
 }
 
