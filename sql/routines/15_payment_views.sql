@@ -9,7 +9,9 @@ SELECT t.id, t.public_id, t.wallet_id, t.card_id, c.public_id AS card_public_id,
        GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
                    - t.expired_cents) AS hold_cents,
        CASE WHEN t.status = 'declined' THEN -t.requested_cents
-            WHEN t.kind = 'refund' THEN t.requested_cents
+            WHEN t.kind = 'refund'
+            THEN t.requested_cents
+                 - IF(t.status = 'voided', 0, t.reversed_cents)
             WHEN t.status = 'pending'
             THEN t.reversed_cents - t.authorized_cents
             WHEN t.status IN ('settled', 'refunded') THEN -t.cleared_cents

@@ -34,6 +34,7 @@ GRANT EXECUTE ON PROCEDURE transaction_clear TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE transaction_reverse TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE force_post TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE refund TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE refund_reverse TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_create TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_read TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_answer TO cardstock_api;

@@ -122,6 +122,10 @@ static const struct db_field reversal_params[] = {
 	TARGET(struct reversal, target),
 	{DB_MONEY_OR_NULL, offsetof(struct reversal, amount)},
 };
+static const struct db_field refund_reversal_params[] = {
+	TARGET(struct refund_reversal, target),
+	{DB_MONEY_OR_NULL, offsetof(struct refund_reversal, amount)},
+};
 static const struct db_field force_params[] = {
 	{DB_INT_OR_NULL, offsetof(struct force_post, card.wallet_id)},
 	{DB_TEXT, offsetof(struct force_post, card.public_id)},
@@ -270,6 +274,12 @@ static const struct statement statement_refund = {
 	DB_PARAMS(refund_params),
 	DB_COLUMNS(answer_columns, struct transaction_row),
 };
+static const struct statement statement_refund_reverse = {
+	.name = "refund_reverse",
+	.sql = "CALL refund_reverse(?, ?, ?, ?, ?)",
+	DB_PARAMS(refund_reversal_params),
+	DB_COLUMNS(answer_columns, struct transaction_row),
+};
 
 static const struct db_field get_params[] = {
 	{DB_INT, offsetof(struct payment_target, wallet_id)},
@@ -368,6 +378,13 @@ enum db_result refund(struct db *db, struct arena *arena,
 		      const struct refund *refund, struct transaction_row *row)
 {
 	return db_one(db, arena, &statement_refund, refund, row);
+}
+
+enum db_result refund_reverse(struct db *db, struct arena *arena,
+			      const struct refund_reversal *reversal,
+			      struct transaction_row *row)
+{
+	return db_one(db, arena, &statement_refund_reverse, reversal, row);
 }
 
 enum db_result transaction_get(struct db *db, struct arena *arena,

@@ -152,6 +152,11 @@ struct refund {
 	struct merchant merchant;
 };
 
+struct refund_reversal {
+	struct payment_target target;
+	const struct money *amount; /* NULL: all that is left of it */
+};
+
 struct transaction_filter {
 	int64_t wallet_id;
 	const char *card_id, *type, *status, *merchant; /* NULL: any */
@@ -190,6 +195,9 @@ enum db_result force_post(struct db *db, struct arena *arena,
 			  struct transaction_row *row);
 enum db_result refund(struct db *db, struct arena *arena,
 		      const struct refund *refund, struct transaction_row *row);
+enum db_result refund_reverse(struct db *db, struct arena *arena,
+			      const struct refund_reversal *reversal,
+			      struct transaction_row *row);
 
 enum db_result transaction_get(struct db *db, struct arena *arena,
 			       int64_t wallet_id, const char *public_id,
