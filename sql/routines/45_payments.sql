@@ -544,6 +544,9 @@ BEGIN
          SET transaction_count = transaction_count + 1,
              approval_count = approval_count + (v_cents > 0),
              used_cents = used_cents + v_cents, last_used_at = v_now,
+             locked_merchant_name = IF(p_bind_merchant AND v_cents > 0
+                                         AND locked_merchant IS NULL,
+               p_merchant_name, locked_merchant_name),
              locked_merchant = IF(p_bind_merchant AND v_cents > 0,
                COALESCE(locked_merchant, p_merchant_id, p_merchant_name),
                locked_merchant)

@@ -749,6 +749,8 @@ BEGIN
          spending_limit_cents =
            COALESCE(p_spending_limit_cents, spending_limit_cents),
          count_limit = COALESCE(p_count_limit, count_limit),
+         locked_merchant_name = IF(type = 'merchant_locked',
+                                   locked_merchant_name, NULL),
          locked_merchant = IF(type = 'merchant_locked', locked_merchant,
                               NULL)
    WHERE id = v_card;

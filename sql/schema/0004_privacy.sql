@@ -10,3 +10,18 @@ ALTER TABLE transactions
   MODIFY COLUMN reversed_cents BIGINT NOT NULL DEFAULT 0 COMMENT 'with what a final clearing released; of a refund, what was taken back',
   ADD CHECK (IF(kind = 'refund', requested_cents, authorized_cents)
              >= reversed_cents + expired_cents);
+
+-- The dialect's memo is longer than the native label, a card that is locked
+-- shows its merchant's name, and a list of cards may begin and end with a day.
+ALTER TABLE cards
+  MODIFY COLUMN label VARCHAR(255) NOT NULL DEFAULT '',
+  ADD COLUMN locked_merchant_name VARCHAR(128) NULL COMMENT 'what locked_merchant is called',
+  ADD KEY (wallet_id, created_at);
+
+UPDATE cards AS c
+   SET c.locked_merchant_name =
+       (SELECT t.merchant_name FROM transactions AS t
+         WHERE t.card_id = c.id
+           AND COALESCE(t.merchant_id, t.merchant_name) = c.locked_merchant
+         ORDER BY t.id LIMIT 1)
+ WHERE c.locked_merchant IS NOT NULL;
