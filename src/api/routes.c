@@ -3,6 +3,7 @@
 
 #define GET(pattern) .key = {METHOD_GET, pattern}, .status = 200
 #define POST(pattern, code) .key = {METHOD_POST, pattern}, .status = (code)
+#define PUT(pattern) .key = {METHOD_PUT, pattern}, .status = 200
 #define PATCH(pattern) .key = {METHOD_PATCH, pattern}, .status = 200
 #define DELETE(pattern) .key = {METHOD_DELETE, pattern}, .status = 200
 
@@ -108,6 +109,8 @@ const struct route routes[] = {
 		"clear without an authorization"),
 	SANDBOX("refund", simulate_refund, simulate_refund_body,
 		"refund a purchase"),
+	SANDBOX("refund_reversal", simulate_refund_reversal,
+		simulate_refund_reversal_body, "take a refund back"),
 	{POST("/v1/simulate/3ds", 201), .scope = SCOPE_WRITE, .test_only = true,
 	 .body = &simulate_3ds_body, .answer = &challenge_object,
 	 .handle = simulate_3ds,
@@ -130,6 +133,8 @@ const struct route routes[] = {
 		"Clear without an authorization"),
 	NETWORK("refunds", network_refund, network_refund_body,
 		"Refund a purchase"),
+	NETWORK("refunds/{network_ref}/reversal", network_refund_reversal,
+		network_refund_reversal_body, "Take a refund back"),
 	{POST("/network/v1/3ds/challenges", 200), .scope = SCOPE_NETWORK,
 	 .body = &network_challenge_body, .answer = &network_challenge_object,
 	 .handle = network_challenge, .summary = "Challenge a cardholder"},
@@ -139,9 +144,59 @@ const struct route routes[] = {
 	 .summary = "Check a cardholder's code"},
 	{GET("/v1/status"), .answer = &status_object, .handle = status_get,
 	 .summary = "Whether the service works"},
-	{GET("/v1/openapi.json"), .handle = openapi_get,
-	 .summary = "This document"},
-	{GET("/metrics"), .handle = metrics_get,
+	{GET("/v1/openapi.json"), .query = &openapi_query,
+	 .handle = openapi_get, .summary = "This document"},
+	{GET("/metrics"), .media = "text/plain", .handle = metrics_get,
 	 .summary = "Counters for Prometheus"},
 };
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);
+
+/* The Privacy dialect: what is present, then what older clients call. */
+const struct route privacy_routes[] = {
+	{GET("/v1/accounts"), .scope = SCOPE_READ,
+	 .query = &privacy_accounts_query, .answer = &privacy_account_object,
+	 .list = true, .handle = privacy_accounts_list,
+	 .summary = "List accounts: the key's own"},
+	{GET("/v1/accounts/{account_token}"), .scope = SCOPE_READ,
+	 .answer = &privacy_account_object, .handle = privacy_account_get,
+	 .summary = "Get an account"},
+	{PATCH("/v1/accounts/{account_token}"), .scope = SCOPE_WRITE,
+	 .body = &privacy_account_patch_body,
+	 .answer = &privacy_account_object, .handle = privacy_account_patch,
+	 .summary = "Change an account"},
+	{GET("/v1/funding_sources"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_list,
+	 .summary = "List funding sources: the wallet"},
+	{POST("/v1/funding_sources", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_funding_new_body, .answer = &privacy_funding_object,
+	 .handle = privacy_funding_new,
+	 .summary = "Refused: cards draw on the wallet"},
+	{PATCH("/v1/funding_sources/{funding_token}"), .scope = SCOPE_WRITE,
+	 .body = &privacy_funding_patch_body,
+	 .answer = &privacy_funding_object, .handle = privacy_funding_patch,
+	 .summary = "Name the wallet"},
+	{GET("/v1/fundingsource"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_list,
+	 .summary = "Older form of GET /v1/funding_sources"},
+	{GET("/v1/fundingsource/bank"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_bank,
+	 .summary = "Funding sources that are bank accounts: the wallet"},
+	{GET("/v1/fundingsource/card"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_card,
+	 .summary = "Funding sources that are cards: none"},
+	{POST("/v1/fundingsource/bank", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_funding_new_body, .answer = &privacy_funding_object,
+	 .handle = privacy_funding_new,
+	 .summary = "Older form of POST /v1/funding_sources"},
+	{GET("/v1/status"), .scope = SCOPE_READ,
+	 .answer = &privacy_status_object, .handle = privacy_status,
+	 .summary = "Whether the service and the key work"},
+	{GET("/v1/openapi.json"), .query = &openapi_query,
+	 .handle = openapi_get, .summary = "This document"},
+};
+const size_t privacy_route_count =
+	sizeof(privacy_routes) / sizeof(privacy_routes[0]);

@@ -21,8 +21,8 @@ API_ROUTINES = {
     "authorization_open", "authorization_read", "authorization_post",
     "authorization_close", "increment_read", "increment_post",
     "transaction_advice", "transaction_clear", "transaction_reverse",
-    "force_post", "refund", "challenge_create", "challenge_read",
-    "challenge_answer"}
+    "force_post", "refund", "refund_reverse", "challenge_create",
+    "challenge_read", "challenge_answer"}
 API_TABLES = {"card_rows", "wallet_rows", "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
