@@ -471,6 +471,17 @@ class Story:
             ref=None if ref is None else self.reference(ref))
         return self.told(line, card, answer, ["status"])
 
+    def do_take_back(self, line):
+        """The reversal of a refund."""
+        ref, amount = line.take("ref"), line.take("amount")
+        refund = self.transactions.get(line.name) or {
+            "id": "txn_" + "0" * 20, "ref": self.reference("nowhere"),
+            "card": next(iter(self.cards.values()))}
+        answer = self.way(refund["card"]).take_back(
+            refund, None if amount is None else Decimal(amount),
+            ref=None if ref is None else self.reference(ref))
+        return self.told(line, refund["card"], answer, ["status"])
+
     # --- 3-D Secure ----------------------------------------------------------
 
     def challenge_of(self, challenge):
