@@ -1211,7 +1211,8 @@ BEGIN
     INTO v_kind, v_left, v_original
     FROM transactions WHERE id = v_id;
   SET v_amount = COALESCE(p_amount_cents, v_left);
-  SELECT MIN(number) INTO v_number FROM transaction_events
+  SELECT IF(p_amount_cents IS NULL, MAX(number), MIN(number))
+    INTO v_number FROM transaction_events
    WHERE transaction_id = v_id AND type = 'refund_reversal'
      AND CASE WHEN p_message_ref IS NOT NULL
               THEN message_ref = p_message_ref
