@@ -25,3 +25,21 @@ UPDATE cards AS c
            AND COALESCE(t.merchant_id, t.merchant_name) = c.locked_merchant
          ORDER BY t.id LIMIT 1)
  WHERE c.locked_merchant IS NOT NULL;
+
+-- Webhooks of the dialect and embedded cards are signed with the API key
+-- itself, which its hash does not give.
+ALTER TABLE api_keys
+  ADD COLUMN key_sealed VARBINARY(128) NULL COMMENT 'the key, AES-256-GCM, associated data: public_id; of the Privacy dialect, from its first use until it is revoked';
+
+-- A wallet is a funding source there, and goes by an id.
+ALTER TABLE wallets
+  ADD COLUMN public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL,
+  ADD COLUMN nickname VARCHAR(64) NOT NULL DEFAULT '';
+
+UPDATE wallets
+   SET public_id = CONCAT('wal_', LEFT(REPLACE(REPLACE(TO_BASE64(
+         RANDOM_BYTES(57)), '+', ''), '/', ''), 20));
+
+ALTER TABLE wallets
+  MODIFY COLUMN public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  ADD UNIQUE (public_id);

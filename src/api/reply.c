@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <string.h>
 
 #include "../base/arena.h"
@@ -60,14 +61,41 @@ static const struct emit_field page_fields[] = {
 	 .offset = offsetof(struct page, next_cursor),
 	 .doc = "For the next page; null on the last."},
 };
-const struct emit_object page_object = EMIT("Pagination", page_fields);
+static const struct emit_object page_object = EMIT("Pagination", page_fields);
 
-/* When to try again, in seconds, where the status asks for it. */
-static const char *retry_after(enum error_code code, int status)
+struct list_reply {
+	struct emit_list data;
+	struct page page;
+};
+
+const struct emit_field list_fields[LIST_FIELDS] = {
+	{.name = "data",
+	 .kind = EMIT_LIST,
+	 .offset = offsetof(struct list_reply, data)},
+	{.name = "pagination",
+	 .kind = EMIT_OBJECT,
+	 .object = &page_object,
+	 .offset = offsetof(struct list_reply, page)},
+};
+
+void list_shape_make(struct list_shape *shape, const struct dialect *dialect,
+		     const struct emit_object *row)
+{
+	assert(dialect->list_count <= LIST_FIELDS_MAX);
+	memcpy(shape->fields, dialect->list_fields,
+	       dialect->list_count * sizeof(shape->fields[0]));
+	shape->fields[0].object = row;
+	shape->object = (struct emit_object){
+		.fields = shape->fields,
+		.count = dialect->list_count,
+	};
+}
+
+const char *retry_after(enum error_code code)
 {
 	if (code == ERR_RATE_LIMITED)
 		return "10";
-	return status == 503 ? "1" : NULL;
+	return error_info(code)->status == 503 ? "1" : NULL;
 }
 
 /* What a refusal is to a processor: 30 a malformed message, 25 a reference to
@@ -79,10 +107,10 @@ static const char *network_response(int status)
 	return status == 404 ? "25" : "30";
 }
 
-void reply_refuse(struct call *call, const struct fault *fault)
+void native_refuse(struct call *call, const struct fault *fault)
 {
 	const struct error_info *info = error_info(fault->code);
-	const char *again = retry_after(fault->code, info->status);
+	const char *again = retry_after(fault->code);
 	struct error_body body = {
 		.error = info->code,
 		.message = fault->message != NULL ? fault->message
@@ -102,6 +130,11 @@ void reply_refuse(struct call *call, const struct fault *fault)
 		reply_header(call->reply, "Retry-After", again);
 	if (info->status == 401)
 		reply_header(call->reply, "WWW-Authenticate", "Bearer");
+}
+
+void reply_refuse(struct call *call, const struct fault *fault)
+{
+	call->dialect->refuse(call, fault);
 }
 
 void reply_error(struct call *call, enum error_code code, const char *param)
@@ -270,25 +303,23 @@ void reply_list(struct call *call, const struct emit_object *object,
 		const struct list_window *window, int64_t number,
 		const char *list, struct list_place last)
 {
-	struct text *body = &call->reply->body;
-	struct page page = {
-		.page = number,
-		.per_page = window->per_page,
-		.total = result->total,
-		.total_pages = page_count(result->total, window->per_page),
+	struct list_shape shape;
+	struct list_reply reply = {
+		.data = rows,
+		.page =
+			{
+				.page = number,
+				.per_page = window->per_page,
+				.total = result->total,
+				.total_pages = page_count(result->total,
+							  window->per_page),
+			},
 	};
 
 	if (result->more)
-		page.next_cursor = cursor_make(call, list, last, number + 1);
-	text_add(body, "{\"data\":[");
-	for (size_t i = 0; i < rows.count; i++) {
-		if (i > 0)
-			text_add_char(body, ',');
-		emit_object(body, object,
-			    (const char *)rows.rows + i * rows.size);
-	}
-	text_add(body, "],\"pagination\":");
-	emit_object(body, &page_object, &page);
-	text_add_char(body, '}');
+		reply.page.next_cursor =
+			cursor_make(call, list, last, number + 1);
+	list_shape_make(&shape, call->dialect, object);
+	emit_object(&call->reply->body, &shape.object, &reply);
 	call->reply->status = call->route->status;
 }

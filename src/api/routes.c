@@ -200,3 +200,44 @@ const struct route privacy_routes[] = {
 };
 const size_t privacy_route_count =
 	sizeof(privacy_routes) / sizeof(privacy_routes[0]);
+
+const struct dialect dialects[DIALECTS] = {
+	[DIALECT_NATIVE] =
+		{
+			.name = "native",
+			.routes = routes,
+			.route_count = sizeof(routes) / sizeof(routes[0]),
+			.refuse = native_refuse,
+			.error = &error_object,
+			.list_fields = list_fields,
+			.list_count = LIST_FIELDS,
+			.security = "bearer",
+			.scheme = "{\"type\":\"http\",\"scheme\":"
+				  "\"bearer\",\"description\":"
+				  "\"sk_live_… or sk_test_…\"}",
+			.description =
+				"Issue and control virtual cards. Money is in "
+				"dollars with two decimals, time is RFC 3339 "
+				"UTC.",
+		},
+	[DIALECT_PRIVACY] =
+		{
+			.name = "privacy",
+			.routes = privacy_routes,
+			.route_count = sizeof(privacy_routes) /
+				       sizeof(privacy_routes[0]),
+			.loose = true,
+			.refuse = privacy_refuse,
+			.error = &privacy_error_object,
+			.list_fields = privacy_list_fields,
+			.list_count = PRIVACY_LIST_FIELDS,
+			.security = "apiKey",
+			.scheme = "{\"type\":\"apiKey\",\"in\":\"header\","
+				  "\"name\":\"Authorization\","
+				  "\"description\":\"api-key KEY\"}",
+			.description =
+				"The same cards as Privacy.com's API shows "
+				"them. Money is in integer cents, ids are "
+				"UUIDs.",
+		},
+};

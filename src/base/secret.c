@@ -41,6 +41,7 @@ static const char *const purpose_words[KEY_PURPOSES] = {
 	[KEY_CURSOR] = "cardstock cursor",
 	[KEY_LEDGER_SEAL] = "cardstock ledger seal",
 	[KEY_OTP] = "cardstock 3-D Secure code",
+	[KEY_API_KEY] = "cardstock api key",
 };
 
 /* One master key: only what is derived from it is kept. */

@@ -31,6 +31,7 @@ enum key_purpose {
 	KEY_CURSOR,
 	KEY_LEDGER_SEAL,
 	KEY_OTP,
+	KEY_API_KEY,
 	KEY_PURPOSES
 };
 
