@@ -201,6 +201,6 @@ const char *retry_after(enum error_code code);
 
 extern const struct emit_object error_object;
 #define LIST_FIELDS 2
-extern const struct emit_field list_fields[LIST_FIELDS];
+extern const struct emit_field native_list_fields[LIST_FIELDS];
 
 #endif

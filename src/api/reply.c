@@ -68,7 +68,7 @@ struct list_reply {
 	struct page page;
 };
 
-const struct emit_field list_fields[LIST_FIELDS] = {
+const struct emit_field native_list_fields[LIST_FIELDS] = {
 	{.name = "data",
 	 .kind = EMIT_LIST,
 	 .offset = offsetof(struct list_reply, data)},
