@@ -16,14 +16,15 @@ DENIED = {1044, 1142, 1143, 1227, 1370, 1698}
 API_ROUTINES = {
     "tx_begin", "tx_commit", "key_touch", "card_create", "card_update",
     "card_freeze", "card_unfreeze", "card_terminate", "card_fund",
-    "card_withdraw", "card_details_read", "deposit_address_take",
+    "card_withdraw", "card_details_read", "card_change", "card_numbers_read",
+    "embed_read", "deposit_address_take",
     "simulate_deposit", "simulate_deposit_change", "simulate_clock",
     "authorization_open", "authorization_read", "authorization_post",
     "authorization_close", "increment_read", "increment_post",
     "transaction_advice", "transaction_clear", "transaction_reverse",
     "force_post", "refund", "refund_reverse", "challenge_create",
     "challenge_read", "challenge_answer"}
-API_TABLES = {"card_rows", "wallet_rows", "deposit_rows", "bin_rows",
+API_TABLES = {"card_rows", "issuing_bins", "wallet_rows", "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
               "transaction_count_rows", "challenge_rows"}
