@@ -23,7 +23,7 @@ struct rotate {
 	char *error;
 	size_t error_size;
 	/* The present batch. */
-	int64_t cards_done, replies_done;
+	int64_t cards_done, replies_done, api_keys_done;
 	const void *rows;
 	size_t count;
 };
@@ -142,6 +142,35 @@ static enum db_tx_next replies_body(struct db *db, void *arg,
 	return DB_TX_COMMIT;
 }
 
+static enum db_tx_next api_keys_body(struct db *db, void *arg,
+				     enum db_result *result)
+{
+	struct rotate *run = arg;
+	const struct sealed_api_key *keys = run->rows;
+
+	run->api_keys_done = 0;
+	for (size_t i = 0; i < run->count; i++) {
+		struct sealed_api_key_change change = {
+			.id = keys[i].id,
+			.before = keys[i].sealed,
+		};
+		uint64_t changed = 0;
+
+		change.sealed = seal_again(run, KEY_API_KEY, keys[i].public_id,
+					   keys[i].public_id, change.before);
+		if (!change.sealed.data) {
+			*result = DB_NO_ROW;
+			return DB_TX_FAILED;
+		}
+		*result = db_run(db, &sealed_api_key_change_statement, &change,
+				 &changed);
+		if (*result != DB_OK)
+			return DB_TX_FAILED;
+		run->api_keys_done += (int64_t)changed;
+	}
+	return DB_TX_COMMIT;
+}
+
 static void tell_progress(struct rotate *run, int64_t *told)
 {
 	int64_t done = run->totals->cards + run->totals->replies;
@@ -163,12 +192,13 @@ static bool change_batch(struct rotate *run,
 	struct db_tx tx = {.body = body, .arg = run};
 	bool in_doubt;
 
-	run->cards_done = run->replies_done = 0;
+	run->cards_done = run->replies_done = run->api_keys_done = 0;
 	if (run->count > 0 &&
 	    !fine(run, db_tx_run(run->db, run->arena, &tx, &in_doubt)))
 		return false;
 	run->totals->cards += run->cards_done;
 	run->totals->replies += run->replies_done;
+	run->totals->api_keys += run->api_keys_done;
 	return true;
 }
 
@@ -227,6 +257,34 @@ static bool walk_replies(struct rotate *run)
 	return true;
 }
 
+/* *found: whether any was not under the present key. */
+static bool walk_api_keys(struct rotate *run, bool *found)
+{
+	struct sealed_api_key_walk walk = {
+		.present = keyring_present(run->keyring),
+	};
+	void *rows;
+
+	*found = false;
+	do {
+		arena_reset(run->arena);
+		if (!fine(run, db_all(run->db, run->arena,
+				      &sealed_api_keys_statement, &walk, &rows,
+				      &run->count)))
+			return false;
+		run->rows = rows;
+		if (!change_batch(run, api_keys_body))
+			return false;
+		if (run->count > 0) {
+			*found = true;
+			walk.after =
+				((struct sealed_api_key *)rows)[run->count - 1]
+					.id;
+		}
+	} while (run->count > 0);
+	return true;
+}
+
 /* The ids of keys in use that are not the present one. */
 static bool old_keys(struct rotate *run, const struct statement *statement,
 		     int64_t ids[UINT8_MAX], size_t *count)
@@ -253,8 +311,10 @@ static bool pass(struct rotate *run, bool *clean)
 {
 	int64_t ids[UINT8_MAX];
 	size_t cards, replies;
+	bool api_keys;
 
-	if (!old_keys(run, &sealed_card_key_ids_statement, ids, &cards))
+	if (!walk_api_keys(run, &api_keys) ||
+	    !old_keys(run, &sealed_card_key_ids_statement, ids, &cards))
 		return false;
 	for (size_t i = 0; i < cards; i++) {
 		if (!walk_cards(run, ids[i]))
@@ -262,7 +322,7 @@ static bool pass(struct rotate *run, bool *clean)
 	}
 	if (!old_keys(run, &sealed_reply_key_ids_statement, ids, &replies))
 		return false;
-	*clean = cards == 0 && replies == 0;
+	*clean = cards == 0 && replies == 0 && !api_keys;
 	return replies == 0 || walk_replies(run);
 }
 

@@ -36,6 +36,20 @@ static const struct db_field reply_change_params[] = {
 	{DB_BLOB, offsetof(struct sealed_reply_change, key)},
 	{DB_BLOB, offsetof(struct sealed_reply_change, before)},
 };
+static const struct db_field api_key_columns[] = {
+	{DB_INT, offsetof(struct sealed_api_key, id)},
+	{DB_TEXT, offsetof(struct sealed_api_key, public_id)},
+	{DB_BLOB, offsetof(struct sealed_api_key, sealed)},
+};
+static const struct db_field api_key_walk_params[] = {
+	{DB_INT, offsetof(struct sealed_api_key_walk, after)},
+	{DB_INT, offsetof(struct sealed_api_key_walk, present)},
+};
+static const struct db_field api_key_change_params[] = {
+	{DB_BLOB, offsetof(struct sealed_api_key_change, sealed)},
+	{DB_INT, offsetof(struct sealed_api_key_change, id)},
+	{DB_BLOB, offsetof(struct sealed_api_key_change, before)},
+};
 
 const struct statement sealed_card_key_ids_statement = {
 	.name = "sealed_card_key_ids",
@@ -76,4 +90,19 @@ const struct statement sealed_reply_change_statement = {
 	.sql = "UPDATE idempotency_keys SET reply_sealed = ?"
 	       " WHERE wallet_id = ? AND idem_key = ? AND reply_sealed = ?",
 	DB_PARAMS(reply_change_params),
+};
+const struct statement sealed_api_keys_statement = {
+	.name = "sealed_api_keys",
+	.sql = "SELECT id, public_id, key_sealed FROM api_keys"
+	       " WHERE id > ? AND key_sealed IS NOT NULL"
+	       " AND CONV(HEX(LEFT(key_sealed, 2)), 16, 10) + 0 <> ?"
+	       " ORDER BY id LIMIT 50",
+	DB_PARAMS(api_key_walk_params),
+	DB_COLUMNS(api_key_columns, struct sealed_api_key),
+};
+const struct statement sealed_api_key_change_statement = {
+	.name = "sealed_api_key_change",
+	.sql = "UPDATE api_keys SET key_sealed = ?"
+	       " WHERE id = ? AND key_sealed = ?",
+	DB_PARAMS(api_key_change_params),
 };

@@ -51,11 +51,30 @@ struct sealed_reply_change {
 	struct bytes before;
 };
 
+struct sealed_api_key {
+	int64_t id;
+	const char *public_id;
+	struct bytes sealed;
+};
+
+/* The batch of kept API keys not under the present key, after a row id. */
+struct sealed_api_key_walk {
+	int64_t after, present;
+};
+
+struct sealed_api_key_change {
+	struct bytes sealed;
+	int64_t id;
+	struct bytes before;
+};
+
 extern const struct statement sealed_card_key_ids_statement;
 extern const struct statement sealed_cards_statement;
 extern const struct statement sealed_card_change_statement;
 extern const struct statement sealed_reply_key_ids_statement;
 extern const struct statement sealed_replies_statement;
 extern const struct statement sealed_reply_change_statement;
+extern const struct statement sealed_api_keys_statement;
+extern const struct statement sealed_api_key_change_statement;
 
 #endif
