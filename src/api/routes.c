@@ -152,7 +152,41 @@ const struct route routes[] = {
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);
 
 /* The Privacy dialect: what is present, then what older clients call. */
+#define PRIVACY_CARD(handler, sentence)                                        \
+	.answer = &privacy_card_object, .handle = (handler),                   \
+	.summary = (sentence)
+
 const struct route privacy_routes[] = {
+	{GET("/v1/cards"), .scope = SCOPE_READ, .query = &privacy_cards_query,
+	 .list = true, PRIVACY_CARD(privacy_cards_list, "List cards")},
+	{POST("/v1/cards", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_new_body,
+	 PRIVACY_CARD(privacy_card_new, "Create a card")},
+	{GET("/v1/cards/{card_token}"), .scope = SCOPE_READ,
+	 PRIVACY_CARD(privacy_card_get, "Get a card")},
+	{PATCH("/v1/cards/{card_token}"), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_change_body,
+	 PRIVACY_CARD(privacy_card_change, "Change a card")},
+	{POST("/v1/cards/{card_token}/provision", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_provision_body,
+	 .answer = &privacy_provision_object, .handle = privacy_card_provision,
+	 .summary = "Provision a card to a digital wallet"},
+	{POST("/v1/cards/{card_token}/reissue", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_reissue_body,
+	 PRIVACY_CARD(privacy_card_reissue,
+		      "Reissue a card: a virtual one stays as it is")},
+	{GET("/v1/card"), .scope = SCOPE_READ, .query = &privacy_card_query,
+	 .list = true,
+	 PRIVACY_CARD(privacy_card_list, "Older form of GET /v1/cards")},
+	{POST("/v1/card", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_new_body,
+	 PRIVACY_CARD(privacy_card_new, "Older form of POST /v1/cards")},
+	{PUT("/v1/card"), .scope = SCOPE_WRITE, .body = &privacy_card_put_body,
+	 PRIVACY_CARD(privacy_card_put,
+		      "Older form of PATCH /v1/cards/{card_token}")},
+	{GET("/v1/embed/card"), .query = &privacy_embed_query,
+	 .media = "text/html", .handle = privacy_embed_card,
+	 .summary = "Show a card as HTML, to whoever has a signed request"},
 	{GET("/v1/accounts"), .scope = SCOPE_READ,
 	 .query = &privacy_accounts_query, .answer = &privacy_account_object,
 	 .list = true, .handle = privacy_accounts_list,
