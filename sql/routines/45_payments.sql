@@ -170,6 +170,13 @@ BEGIN
            'original_public_id', o.public_id,
            'hold_expires_at', t.hold_expires_at, 'created_at', t.created_at,
            'updated_at', t.updated_at,
+           'merchant_authorized_cents', t.merchant_authorized_cents,
+           'card_created_at', c.created_at,
+           'card_expires_at', c.expires_at, 'card_type', c.type,
+           'card_label', c.label, 'card_status', c.status,
+           'card_limit_cents', c.spending_limit_cents,
+           'card_limit_window', c.limit_window,
+           'card_merchant_name', c.locked_merchant_name,
            'timeline',
            (SELECT JSON_ARRAYAGG(JSON_OBJECT(
                      'number', e.number, 'type', e.type,
@@ -514,9 +521,10 @@ BEGIN
       (public_id, wallet_id, card_id, network_ref, kind, type, status,
        requested_cents, authorized_cents, balance_after_cents, event_count,
        merchant_name, merchant_mcc, merchant_country, merchant_city,
-       merchant_id, category, merchant_amount_cents, merchant_currency,
-       response_code, authorization_code, decline_reason, decline_reasons,
-       three_ds, hold_expires_at, created_at, updated_at)
+       merchant_id, category, merchant_amount_cents,
+       merchant_authorized_cents, merchant_currency, response_code,
+       authorization_code, decline_reason, decline_reasons, three_ds,
+       hold_expires_at, created_at, updated_at)
     VALUES
       (p_public_id, v_wallet, p_card_id, p_network_ref, p_kind,
        IF(p_approved, 'authorization', 'decline'),
@@ -524,7 +532,7 @@ BEGIN
             WHEN v_cents > 0 THEN 'pending' ELSE 'settled' END,
        p_requested_cents, v_cents, v_balance, 1, p_merchant_name, p_mcc,
        p_country, p_city, p_merchant_id, p_category, p_merchant_amount_cents,
-       p_merchant_currency, p_response_code,
+       p_merchant_amount_cents, p_merchant_currency, p_response_code,
        IF(p_approved, p_authorization_code, NULL), p_decline_reason,
        COALESCE(p_decline_reasons, '[]'), p_three_ds,
        IF(v_cents > 0, v_now + INTERVAL v_days DAY, NULL), v_now, v_now);

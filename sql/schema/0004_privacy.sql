@@ -9,7 +9,10 @@ ALTER TABLE transactions
   DROP CONSTRAINT CONSTRAINT_3,
   MODIFY COLUMN reversed_cents BIGINT NOT NULL DEFAULT 0 COMMENT 'with what a final clearing released; of a refund, what was taken back',
   ADD CHECK (IF(kind = 'refund', requested_cents, authorized_cents)
-             >= reversed_cents + expired_cents);
+             >= reversed_cents + expired_cents),
+  ADD COLUMN merchant_authorized_cents BIGINT NULL COMMENT 'merchant_amount_cents of the authorization: a clearing brings its own';
+
+UPDATE transactions SET merchant_authorized_cents = merchant_amount_cents;
 
 -- The dialect's memo is longer than the native label, a card that is locked
 -- shows its merchant's name, and a list of cards may begin and end with a day.

@@ -138,6 +138,13 @@ enum error_code call_effect(struct call *call,
 						  enum error_code *refusal),
 			    void (*render)(const void *arg, struct text *body),
 			    void *arg);
+/* The same where run says with what HTTP status its answer goes: *status. */
+enum error_code call_effect_status(
+	struct call *call,
+	enum db_result (*run)(const struct flow *flow, void *arg,
+			      enum error_code *refusal),
+	void (*render)(const void *arg, struct text *body), void *arg,
+	const int *status);
 
 /* On whose behalf a call changes something. */
 struct flow call_flow(const struct call *call);

@@ -197,10 +197,21 @@ enum error_code call_effect(struct call *call,
 			    void (*render)(const void *arg, struct text *body),
 			    void *arg)
 {
+	return call_effect_status(call, run, render, arg,
+				  &call->route->status);
+}
+
+enum error_code call_effect_status(
+	struct call *call,
+	enum db_result (*run)(const struct flow *flow, void *arg,
+			      enum error_code *refusal),
+	void (*render)(const void *arg, struct text *body), void *arg,
+	const int *status)
+{
 	const struct request *request = call->request;
 	struct flow flow = call_flow(call);
 	struct effect effect = {
-		.status = call->route->status,
+		.status = status,
 		.run = run,
 		.render = render,
 		.arg = arg,

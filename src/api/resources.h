@@ -319,6 +319,36 @@ void privacy_card_reissue(struct call *call);
 extern const struct shape privacy_embed_query;
 void privacy_embed_card(struct call *call);
 
+/* privacy_transactions.c */
+extern const struct shape privacy_transactions_query, privacy_transaction_query;
+extern const struct emit_object privacy_transaction_object;
+void privacy_transactions_list(struct call *call);
+void privacy_transactions_all(struct call *call);
+void privacy_transactions_approvals(struct call *call);
+void privacy_transactions_declines(struct call *call);
+void privacy_transaction_get(struct call *call);
+/* A transaction.* event's snapshot as that dialect's webhook sends it: the bare
+ * transaction, in canonical JSON. False when it cannot be read, or is older
+ * than the dialect. */
+bool privacy_event_print(struct arena *arena, const json_t *snapshot,
+			 const struct funding_row *funding, struct text *body);
+/* X-Privacy-HMAC of a body: base64 of HMAC-SHA256 under the API key. */
+const char *privacy_signature(struct arena *arena, const char *key,
+			      struct bytes body);
+
+/* privacy_simulate.c */
+extern const struct shape privacy_authorize_body, privacy_void_body,
+	privacy_clearing_body, privacy_advice_body, privacy_return_body,
+	privacy_return_reversal_body;
+extern const struct emit_object privacy_simulated_object,
+	privacy_simulated_token_object;
+void privacy_simulate_authorize(struct call *call);
+void privacy_simulate_void(struct call *call);
+void privacy_simulate_clearing(struct call *call);
+void privacy_simulate_advice(struct call *call);
+void privacy_simulate_return(struct call *call);
+void privacy_simulate_return_reversal(struct call *call);
+
 /* status.c */
 extern const struct shape openapi_query;
 extern const struct emit_object status_object;

@@ -155,6 +155,16 @@ const size_t route_count = sizeof(routes) / sizeof(routes[0]);
 #define PRIVACY_CARD(handler, sentence)                                        \
 	.answer = &privacy_card_object, .handle = (handler),                   \
 	.summary = (sentence)
+#define PRIVACY_TRANSACTIONS(handler, sentence)                                \
+	.scope = SCOPE_READ, .answer = &privacy_transaction_object,            \
+	.list = true, .handle = (handler), .summary = (sentence)
+#define PRIVACY_SIMULATE(name, handler, takes, gives, sentence)                \
+	{                                                                      \
+		POST("/v1/simulate/" name, 201),                               \
+			.scope = SCOPE_WRITE, .test_only = true,               \
+			.body = &(takes), .answer = &(gives),                  \
+			.handle = (handler), .summary = "Sandbox: " sentence   \
+	}
 
 const struct route privacy_routes[] = {
 	{GET("/v1/cards"), .scope = SCOPE_READ, .query = &privacy_cards_query,
@@ -187,6 +197,40 @@ const struct route privacy_routes[] = {
 	{GET("/v1/embed/card"), .query = &privacy_embed_query,
 	 .media = "text/html", .handle = privacy_embed_card,
 	 .summary = "Show a card as HTML, to whoever has a signed request"},
+	{GET("/v1/transactions"), .query = &privacy_transactions_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_list, "List transactions")},
+	{GET("/v1/transactions/{transaction_token}"), .scope = SCOPE_READ,
+	 .answer = &privacy_transaction_object,
+	 .handle = privacy_transaction_get, .summary = "Get a transaction"},
+	{GET("/v1/transaction/all"), .query = &privacy_transaction_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_all,
+			      "Older form of GET /v1/transactions")},
+	{GET("/v1/transaction/approvals"), .query = &privacy_transaction_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_approvals,
+			      "Transactions that were approved")},
+	{GET("/v1/transaction/declines"), .query = &privacy_transaction_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_declines,
+			      "Transactions that were declined")},
+	PRIVACY_SIMULATE("authorize", privacy_simulate_authorize,
+			 privacy_authorize_body, privacy_simulated_token_object,
+			 "authorize a purchase"),
+	PRIVACY_SIMULATE("authorization_advice", privacy_simulate_advice,
+			 privacy_advice_body, privacy_simulated_token_object,
+			 "set the amount of a hold"),
+	PRIVACY_SIMULATE("void", privacy_simulate_void, privacy_void_body,
+			 privacy_simulated_object, "release a hold"),
+	PRIVACY_SIMULATE("clearing", privacy_simulate_clearing,
+			 privacy_clearing_body, privacy_simulated_object,
+			 "clear a purchase"),
+	PRIVACY_SIMULATE("return", privacy_simulate_return,
+			 privacy_return_body, privacy_simulated_token_object,
+			 "give money back"),
+	PRIVACY_SIMULATE("credit_authorization_advice", privacy_simulate_return,
+			 privacy_return_body, privacy_simulated_token_object,
+			 "give money back"),
+	PRIVACY_SIMULATE("return_reversal", privacy_simulate_return_reversal,
+			 privacy_return_reversal_body, privacy_simulated_object,
+			 "take back what was given back"),
 	{GET("/v1/accounts"), .scope = SCOPE_READ,
 	 .query = &privacy_accounts_query, .answer = &privacy_account_object,
 	 .list = true, .handle = privacy_accounts_list,

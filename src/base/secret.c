@@ -371,8 +371,15 @@ bool secret_open(const struct keyring *ring, enum key_purpose purpose,
 void secret_hmac(const struct keyring *ring, enum key_purpose purpose,
 		 struct bytes message, unsigned char out[32])
 {
-	must(HMAC(EVP_sha256(), ring->masters[0].keys[purpose], MASTER_SIZE,
-		  message.data, message.len, out, NULL) != NULL,
+	hmac_sha256((struct bytes){ring->masters[0].keys[purpose], MASTER_SIZE},
+		    message, out);
+}
+
+void hmac_sha256(struct bytes key, struct bytes message, unsigned char out[32])
+{
+	must(key.len <= INT_MAX &&
+		     HMAC(EVP_sha256(), key.data, (int)key.len, message.data,
+			  message.len, out, NULL) != NULL,
 	     "hmac");
 }
 

@@ -64,6 +64,8 @@ void secret_key(const struct keyring *ring, enum key_purpose purpose,
 		unsigned char out[32]);
 
 void sha256(struct bytes message, unsigned char out[32]);
+/* RFC 2104, under a key that is not the ring's. */
+void hmac_sha256(struct bytes key, struct bytes message, unsigned char out[32]);
 /* RFC 5869; len is at most 255 * 32. */
 void hkdf_sha256(struct bytes secret, struct bytes salt, struct bytes info,
 		 unsigned char *out, size_t len);

@@ -106,6 +106,19 @@ struct transaction_row {
 
 extern const struct row_shape transaction_row_shape;
 
+/* The same with the card as it is now (in an event: as it was then), and what
+ * else only the Privacy dialect shows. */
+struct transaction_with_card {
+	struct transaction_row row; /* first: it shares the row's columns */
+	struct money merchant_authorized;
+	int64_t card_created_at, card_expires_at;
+	const char *card_type, *card_label, *card_status;
+	struct money card_limit;
+	const char *card_limit_window, *card_merchant_name;
+};
+
+extern const struct row_shape transaction_with_card_shape;
+
 struct transaction_event {
 	int64_t number;
 	const char *type;
@@ -160,6 +173,7 @@ struct refund_reversal {
 struct transaction_filter {
 	int64_t wallet_id;
 	const char *card_id, *type, *status, *merchant; /* NULL: any */
+	const char *not_type, *public_id;
 	int64_t from, to;				/* 0: open */
 	const struct money *min_amount, *max_amount;	/* of the size */
 };
@@ -215,6 +229,26 @@ enum db_result transaction_list(struct db *db, struct arena *arena,
 				const struct list_window *window,
 				struct transaction_row **rows,
 				struct list_result *result);
+/* The same three with the cards; events of all rows at once, in the rows' order
+ * and each one's by number. */
+enum db_result transaction_with_card_get(struct db *db, struct arena *arena,
+					 int64_t wallet_id,
+					 const char *public_id,
+					 struct transaction_with_card *row);
+enum db_result transaction_with_card_list(
+	struct db *db, struct arena *arena,
+	const struct transaction_filter *filter,
+	const struct list_window *window, struct transaction_with_card **rows,
+	struct list_result *result);
+struct transaction_event_of {
+	int64_t transaction_id;
+	struct transaction_event event;
+};
+enum db_result transaction_events_of(struct db *db, struct arena *arena,
+				     const struct transaction_with_card *rows,
+				     size_t row_count,
+				     struct transaction_event_of **events,
+				     size_t *count);
 struct list_place transaction_place(const struct transaction_row *row);
 
 #endif

@@ -172,8 +172,9 @@ class Network:
         return "ok", approved
 
     def row(self, transaction):
-        return self.query("SELECT * FROM transaction_rows"
-                          " WHERE public_id = %s", transaction)[0]
+        return self.query(f"SELECT {', '.join(TRANSACTION)}"
+                          " FROM transaction_rows WHERE public_id = %s",
+                          transaction)[0]
 
     def events(self, transaction):
         return self.query(
