@@ -77,7 +77,7 @@ BEGIN
       (at, actor, action, subject, detail, address, request_id)
     VALUES
       (UTC_TIMESTAMP(6), p_key_public_id, p_action,
-       IF(v_count = 1, v_first, v_account),
+       IF(v_count = 1, COALESCE(v_first, v_account), v_account),
        IF(v_count = 1, '{}',
           JSON_OBJECT('cards', v_count + 0, 'first', v_first,
                       'last', v_last)),

@@ -17,14 +17,15 @@ API_ROUTINES = {
     "tx_begin", "tx_commit", "key_touch", "card_create", "card_update",
     "card_freeze", "card_unfreeze", "card_terminate", "card_fund",
     "card_withdraw", "card_details_read", "card_change", "card_numbers_read",
-    "embed_read", "deposit_address_take",
+    "embed_read", "key_keep", "funding_rename", "deposit_address_take",
     "simulate_deposit", "simulate_deposit_change", "simulate_clock",
     "authorization_open", "authorization_read", "authorization_post",
     "authorization_close", "increment_read", "increment_post",
     "transaction_advice", "transaction_clear", "transaction_reverse",
     "force_post", "refund", "refund_reverse", "challenge_create",
     "challenge_read", "challenge_answer"}
-API_TABLES = {"card_rows", "issuing_bins", "wallet_rows", "deposit_rows", "bin_rows",
+API_TABLES = {"card_rows", "issuing_bins", "funding_rows", "wallet_rows",
+              "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
               "transaction_count_rows", "challenge_rows"}
@@ -36,7 +37,7 @@ ADMIN_ROUTINES = {
     "admin_category_set", "admin_card_freeze", "admin_card_unfreeze",
     "admin_card_terminate", "admin_card_limits_set", "admin_wallet_adjust",
     "admin_hold_window_set", "admin_country_block", "admin_country_unblock",
-    "admin_address_import"}
+    "admin_address_import", "uuid_of_id", "id_of_uuid"}
 ADMIN_TABLES = {
     "admin_accounts", "admin_keys", "admin_cards", "admin_deposits",
     "admin_ledger_trial_balance", "admin_daily_volume", "admin_audit",
@@ -189,7 +190,8 @@ def test_outcomes_are_codes_of_the_error_table():
         found |= set(re.findall(r"IF\([^;]*?'(\w+)', 'ok'\) AS outcome", text))
     states = {"test", "terminated", "pending_top_up", "frozen", "operator",
               "confirmed", "pending", "overdrawn", "deposit_reversed",
-              "declined", "refund", "force_post", "settled", "refunded"}
+              "declined", "refund", "force_post", "settled", "refunded",
+              "wallet", "prepaid"}
     words = found - states
     assert {"not_found", "insufficient_funds", "replay", "card_not_active",
             "address_pool_empty"} <= words
