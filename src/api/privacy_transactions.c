@@ -93,7 +93,7 @@ static const struct emit_field event_fields[] = {
 	EVENT("token", EMIT_TEXT, token),
 	EVENT("type", EMIT_TEXT, type, .values = privacy_event_types),
 };
-static const struct emit_object event_object =
+static const struct emit_object privacy_event_object =
 	EMIT("TransactionEvent", event_fields);
 
 struct privacy_transaction {
@@ -139,7 +139,7 @@ static const struct emit_field transaction_fields[] = {
 	ROW("result", EMIT_TEXT, result, .values = privacy_results),
 	ROW("merchant", EMIT_OBJECT, merchant, .object = &merchant_object),
 	ROW("funding", EMIT_LIST, funding, .object = &source_object),
-	ROW("events", EMIT_LIST, events, .object = &event_object),
+	ROW("events", EMIT_LIST, events, .object = &privacy_event_object),
 };
 const struct emit_object privacy_transaction_object =
 	EMIT("Transaction", transaction_fields);
