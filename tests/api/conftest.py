@@ -106,8 +106,9 @@ def dialect_of(headers):
 class OpenApi:
     """Checks a reply against GET /v1/openapi.json."""
 
-    def __init__(self, document):
+    def __init__(self, document, loose=False):
         self.document = document
+        self.loose = loose  # a trailing slash is nothing
         jsonschema.Draft202012Validator.check_schema({})
         self.resolver = jsonschema.RefResolver("", document)
         self.paths = []
@@ -126,6 +127,8 @@ class OpenApi:
 
     def operation(self, method, path):
         path = urllib.parse.unquote(path.split("?")[0])
+        if self.loose:
+            path = path.removesuffix("/")
         for pattern, path_of, item in self.paths:
             if pattern.match(path):
                 return path_of, self.follow(item).get(method.lower())
@@ -177,7 +180,7 @@ class Stack:
         self.keys = set()
         for name in ("native", "privacy"):
             document = self.send("GET", f"/v1/openapi.json?dialect={name}")
-            self.documents[name] = OpenApi(document.body)
+            self.documents[name] = OpenApi(document.body, name == "privacy")
         self.openapi = self.documents["native"]
 
     def session(self):
