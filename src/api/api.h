@@ -92,7 +92,7 @@ struct route {
 	const char *summary;
 };
 extern const struct route routes[], privacy_routes[];
-extern const size_t route_count, privacy_route_count;
+extern const size_t route_count;
 
 /* One way to speak of the same cards: its words for what is asked, and for why
  * it is refused. */

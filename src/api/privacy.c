@@ -91,6 +91,12 @@ static struct words words_of(struct call *call, const struct fault *fault)
 	case ERR_INVALID_PARAMETER:
 	case ERR_REPEATED_PARAMETER:
 		return parameter_words(call, fault, plain);
+	case ERR_AMOUNT_TOO_SMALL:
+	case ERR_AMOUNT_TOO_LARGE:
+		/* A rule of the request's table, or else the engine's. */
+		return fault->message == NULL
+			       ? plain
+			       : parameter_words(call, fault, plain);
 	case ERR_CREDENTIALS_MISSING:
 		return (struct words){
 			401, "Please provide API key in Authorization header"};
@@ -119,8 +125,6 @@ static struct words words_of(struct call *call, const struct fault *fault)
 	case ERR_BAD_REQUEST:
 	case ERR_INSUFFICIENT_FUNDS:
 	case ERR_INSUFFICIENT_CARD_BALANCE:
-	case ERR_AMOUNT_TOO_SMALL:
-	case ERR_AMOUNT_TOO_LARGE:
 	case ERR_LIMIT_EXCEEDS_BIN:
 	case ERR_CARD_TERMINATED:
 	case ERR_CARD_NOT_ACTIVE:

@@ -276,8 +276,6 @@ const struct route privacy_routes[] = {
 	{GET("/v1/openapi.json"), .query = &openapi_query,
 	 .handle = openapi_get, .summary = "This document"},
 };
-const size_t privacy_route_count =
-	sizeof(privacy_routes) / sizeof(privacy_routes[0]);
 
 const struct dialect dialects[DIALECTS] = {
 	[DIALECT_NATIVE] =
