@@ -52,9 +52,10 @@ static void usage(FILE *to)
 	      "  --check      change nothing; exit status 1 when something is "
 	      "missing\n"
 	      "  --force      re-create routines that have not changed\n"
-	      "  rotate-keys  re-encrypt card numbers and kept answers under "
-	      "the last key\n"
-	      "               of the key file, while the service runs\n",
+	      "  rotate-keys  re-encrypt card numbers, kept answers and kept "
+	      "API keys under\n"
+	      "               the last key of the key file, while the service "
+	      "runs\n",
 	      to);
 }
 
@@ -113,10 +114,10 @@ static enum status rotate(const struct config *config, struct arena *arena)
 	done = rotate_keys(db, arena, keyring, tell, &totals, error,
 			   sizeof(error));
 	if (done)
-		printf("keys rotated: %lld card numbers and %lld answers "
-		       "re-encrypted under key %u\n",
+		printf("keys rotated: %lld card numbers, %lld answers and %lld "
+		       "API keys re-encrypted under key %u\n",
 		       (long long)totals.cards, (long long)totals.replies,
-		       keyring_present(keyring));
+		       (long long)totals.api_keys, keyring_present(keyring));
 	db_close(db);
 	keyring_close(keyring);
 	return done ? STATUS_DONE : fail(error);
