@@ -596,7 +596,7 @@ static bool limit_read(struct call *call, const struct card_input *body,
 				"must be whole dollars, in cents");
 		return false;
 	}
-	*limit = MONEY_USD(body->spend_limit);
+	*limit = MONEY_USD(body->spend_limit); /* raw: cents as they came */
 	return true;
 }
 
