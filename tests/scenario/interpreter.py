@@ -27,6 +27,7 @@ import json
 import shlex
 from decimal import Decimal
 
+import privacy
 from conftest import Account
 from payments import (Processor, Sandbox, Setup, events, reference, shop,
                       with_number)
@@ -116,6 +117,8 @@ class Story:
                                 "WHERE country = %s", country)
         for name in self.cards:
             events(self.owner, self.cards[name]["id"])
+        for account in self.accounts.values():
+            privacy.agree(account)
         self.audit()
         return steps
 
