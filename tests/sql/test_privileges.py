@@ -30,6 +30,7 @@ API_TABLES = {"card_rows", "issuing_bins", "funding_rows", "wallet_rows",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
               "transaction_count_rows", "challenge_rows"}
 ADMIN_ROUTINES = {
+    "uuid_of_id", "id_of_uuid",
     "admin_account_create", "admin_account_suspend", "admin_account_reactivate",
     "admin_account_close", "admin_key_issue", "admin_key_scope",
     "admin_key_expire", "admin_key_revoke", "admin_key_networks",
@@ -94,7 +95,8 @@ def test_only_these_tables_can_be_read(world, role):
             denied(connection, f"SELECT COUNT(*) FROM {table}")
     for column in ("pan_sealed", "pan_hash"):
         denied(connection, f"SELECT {column} FROM cards")
-    denied(connection, "SELECT key_hash FROM api_keys")
+    for column in ("key_hash", "key_sealed"):
+        denied(connection, f"SELECT {column} FROM api_keys")
 
 
 @pytest.mark.parametrize("role", ROLES)
