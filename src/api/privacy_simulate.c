@@ -20,9 +20,12 @@ struct simulate_input {
 };
 
 static const char *const status_names[] = {
-	"AUTHORIZATION",	  "BALANCE_INQUIRY",
-	"CREDIT_AUTHORIZATION",	  "FINANCIAL_AUTHORIZATION",
-	"FINANCIAL_CREDIT_AUTHORIZATION", NULL,
+	"AUTHORIZATION",
+	"BALANCE_INQUIRY",
+	"CREDIT_AUTHORIZATION",
+	"FINANCIAL_AUTHORIZATION",
+	"FINANCIAL_CREDIT_AUTHORIZATION",
+	NULL,
 };
 static const struct simulate_input input_defaults = {
 	.mcc = MCC,
@@ -48,8 +51,7 @@ static const struct simulate_input input_defaults = {
 		      .min = 1, .max = 64),                                    \
 		INPUT("merchant_country", SPEC_TEXT, country, .ascii = true,   \
 		      .min = 3, .max = 3,                                      \
-		      .doc = "ISO 3166-1 alpha-3; " COUNTRY                    \
-			     " when left out.")
+		      .doc = "ISO 3166-1 alpha-3; " COUNTRY " when left out.")
 
 static const struct spec_field authorize_fields[] = {
 	MERCHANT,
@@ -58,8 +60,8 @@ static const struct spec_field authorize_fields[] = {
 	      .max = MONEY_MAX_CENTS,
 	      .given = offsetof(struct simulate_input, merchant_amount_given),
 	      .doc = "Hundredths of merchant_currency."),
-	INPUT("merchant_currency", SPEC_TEXT, currency, .ascii = true,
-	      .min = 3, .max = 3, .doc = "ISO 4217."),
+	INPUT("merchant_currency", SPEC_TEXT, currency, .ascii = true, .min = 3,
+	      .max = 3, .doc = "ISO 4217."),
 	INPUT("partial_approval_capable", SPEC_BOOL, partial,
 	      .doc = "Whether the terminal takes a part."),
 	INPUT("status", SPEC_ENUM, status, .values = status_names,
@@ -119,7 +121,7 @@ struct simulated {
 	struct arena *arena;
 	const char *debugging_id;
 	const struct emit_object *answer;
-	int status; /* HTTP; of a decline, what run leaves */
+	int status;  /* HTTP; of a decline, what run leaves */
 	bool clears; /* a single message: cleared at once */
 	struct payment_authorize authorize;
 	struct payment_message message;

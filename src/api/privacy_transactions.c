@@ -171,8 +171,8 @@ static struct privacy_merchant merchant_show(struct arena *arena,
 static const char *event_token(struct arena *arena, const char *transaction,
 			       int64_t number)
 {
-	const char *place = arena_printf(arena, "%s/%lld", transaction,
-					 (long long)number);
+	const char *place =
+		arena_printf(arena, "%s/%lld", transaction, (long long)number);
 	char *uuid = arena_alloc(arena, UUID_SIZE);
 	unsigned char digest[32];
 	char hex[33];
@@ -190,8 +190,8 @@ static struct privacy_event event_show(struct arena *arena,
 	bool returned = strcmp(event->type, "refund") == 0;
 
 	return (struct privacy_event){
-		.amount = returned ? money_negate(event->amount)
-				   : event->amount,
+		.amount =
+			returned ? money_negate(event->amount) : event->amount,
 		.created = event->created_at,
 		.result = privacy_result_of(event->decline_reason),
 		.token = event_token(arena, transaction, event->number),
@@ -279,8 +279,8 @@ static struct privacy_transaction transaction_show(
  * place. */
 static void source_place(struct privacy_transaction *shown)
 {
-	shown->funding = (struct emit_list){&shown->source, 1,
-					    sizeof(shown->source)};
+	shown->funding =
+		(struct emit_list){&shown->source, 1, sizeof(shown->source)};
 }
 
 /* Rows with their events; NULL when the reply is a refusal, and written. */
@@ -312,9 +312,9 @@ static struct privacy_transaction *transactions_show(
 		for (; at < event_count &&
 		       of[at].transaction_id == rows[i].row.id;
 		     at++)
-			events[at] = event_show(call->arena,
-						rows[i].row.public_id,
-						&of[at].event);
+			events[at] =
+				event_show(call->arena, rows[i].row.public_id,
+					   &of[at].event);
 		shown[i] = transaction_show(call->arena, &rows[i], &funding,
 					    events + first, at - first);
 		source_place(&shown[i]);

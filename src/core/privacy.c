@@ -32,7 +32,8 @@ const char *const privacy_statuses[] = {
 	"BOUNCED", "DECLINED", "EXPIRED",  NULL,
 };
 const char *const privacy_event_types[] = {
-	"AUTHORIZATION", "AUTHORIZATION_ADVICE", "CLEARING", "VOID",
+	"AUTHORIZATION", "AUTHORIZATION_ADVICE",
+	"CLEARING",	 "VOID",
 	"RETURN",	 NULL,
 };
 

@@ -206,9 +206,8 @@ static const struct db_field with_card_columns[] = {
 	WITH_CARD(DB_TEXT, card_limit_window),
 	WITH_CARD(DB_TEXT, card_merchant_name),
 };
-const struct row_shape transaction_with_card_shape =
-	ROW_SHAPE(WITH_CARD_COLUMNS, with_card_columns,
-		  struct transaction_with_card);
+const struct row_shape transaction_with_card_shape = ROW_SHAPE(
+	WITH_CARD_COLUMNS, with_card_columns, struct transaction_with_card);
 static const struct db_field answer_columns[] = {
 	ROW(DB_TEXT, outcome),
 	TRANSACTION_FIELDS,

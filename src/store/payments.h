@@ -174,8 +174,8 @@ struct transaction_filter {
 	int64_t wallet_id;
 	const char *card_id, *type, *status, *merchant; /* NULL: any */
 	const char *not_type, *public_id;
-	int64_t from, to;				/* 0: open */
-	const struct money *min_amount, *max_amount;	/* of the size */
+	int64_t from, to;			     /* 0: open */
+	const struct money *min_amount, *max_amount; /* of the size */
 };
 
 /* CALLs that begin and end the network's own transaction; the same without
