@@ -197,8 +197,7 @@ enum error_code call_effect(struct call *call,
 			    void (*render)(const void *arg, struct text *body),
 			    void *arg)
 {
-	return call_effect_status(call, run, render, arg,
-				  &call->route->status);
+	return call_effect_status(call, run, render, arg, &call->route->status);
 }
 
 enum error_code call_effect_status(
@@ -222,6 +221,9 @@ enum error_code call_effect_status(
 	if (call->route->key.method != METHOD_GET && call->login != NULL &&
 	    request->idempotency_key != NULL) {
 		text_init(&whole, call->arena);
+		/* The same words may mean another thing in another dialect. */
+		if (call->dialect != &dialects[DIALECT_NATIVE])
+			text_printf(&whole, "%s ", call->dialect->name);
 		text_printf(&whole, "%s %s?%s\n",
 			    http_method_names[request->method], request->path,
 			    request->query);
