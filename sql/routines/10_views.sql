@@ -26,6 +26,10 @@ SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
   LEFT JOIN ledger_accounts AS wl
     ON wl.id = IF(c.funding = 'wallet', w.ledger_account_id, NULL);
 
+-- When each was made, and nothing else: of its index alone.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW card_days AS
+SELECT wallet_id, created_at, number FROM cards;
+
 -- The object of a card's event: the columns of its row, as they are stored, and
 -- of a card that has been used those of card_limits.
 -- Over the tables, not over card_rows: each event is made from it.

@@ -44,6 +44,7 @@ GRANT EXECUTE ON PROCEDURE challenge_create TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_read TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE challenge_answer TO cardstock_api;
 GRANT SELECT ON card_rows TO cardstock_api;
+GRANT SELECT ON card_days TO cardstock_api;
 GRANT SELECT ON issuing_bins TO cardstock_api;
 GRANT SELECT ON card_limits TO cardstock_api;
 GRANT SELECT ON event_rows TO cardstock_api;

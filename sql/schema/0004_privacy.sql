@@ -19,7 +19,7 @@ UPDATE transactions SET merchant_authorized_cents = merchant_amount_cents;
 ALTER TABLE cards
   MODIFY COLUMN label VARCHAR(255) NOT NULL DEFAULT '',
   ADD COLUMN locked_merchant_name VARCHAR(128) NULL COMMENT 'what locked_merchant is called',
-  ADD KEY (wallet_id, created_at);
+  ADD KEY (wallet_id, created_at, number);
 
 UPDATE cards AS c
    SET c.locked_merchant_name =

@@ -488,6 +488,85 @@ static void card_range(struct list_query *query, int64_t total,
 		list_where_int(query, "number <= ?", window->after->id + reach);
 }
 
+static void card_where(struct list_query *query,
+		       const struct card_filter *filter)
+{
+	struct arena *arena = query->where.arena;
+
+	if (filter->sort == CARD_SORT_BALANCE) {
+		list_where_int(query, "ledger_wallet_id = ?",
+			       filter->wallet_id);
+		list_where(query, "ledger_kind = 'card'");
+	} else {
+		list_where_int(query, "wallet_id = ?", filter->wallet_id);
+	}
+	list_where_text(query, "status = ?", filter->status);
+	list_where_text(query, "bin_id = ?", filter->bin_id);
+	list_where_text(query, "label LIKE ? ESCAPE '|'",
+			list_pattern(arena, filter->label));
+	list_where_time(query, "created_at >= ?", filter->begin);
+	list_where_time(query, "created_at < ?", filter->end);
+}
+
+/* The cards made in a time: how many, and between which numbers. */
+struct card_span {
+	int64_t first, last, count;
+};
+
+static enum db_result card_span(struct db *db, struct arena *arena,
+				const struct card_filter *filter,
+				struct card_span *span)
+{
+	static const struct db_field params[] = {
+		{DB_INT, offsetof(struct card_filter, wallet_id)},
+		{DB_TIME, offsetof(struct card_filter, begin)},
+		{DB_TIME, offsetof(struct card_filter, end)},
+	};
+	static const struct db_field columns[] = {
+		{DB_INT, offsetof(struct card_span, first)},
+		{DB_INT, offsetof(struct card_span, last)},
+		{DB_INT, offsetof(struct card_span, count)},
+	};
+	static const struct statement statement = {
+		.name = "card_span",
+		.sql = "SELECT COALESCE(MIN(number), 0), "
+		       "COALESCE(MAX(number), 0), COUNT(*) FROM card_days "
+		       "WHERE wallet_id = ? "
+		       "AND created_at >= COALESCE(?, '1970-01-01') "
+		       "AND created_at < COALESCE(?, '9999-12-31')",
+		DB_PARAMS(params),
+		DB_COLUMNS(columns, struct card_span),
+	};
+
+	return db_one(db, arena, &statement, filter, span);
+}
+
+/* The total of what the query finds; where it is of a time, the query gets
+ * bounds besides that the list's own order can use. */
+static enum db_result card_count(struct db *db, struct arena *arena,
+				 const struct card_filter *filter,
+				 struct list_query *query, int64_t *total)
+{
+	const struct list_source *source = &card_sources[filter->sort];
+	struct card_span span;
+	enum db_result status;
+
+	if (filter->begin == 0 && filter->end == 0)
+		return filter->label == NULL
+			       ? card_total(db, arena, filter, total)
+			       : list_count(db, arena, source, query, total);
+	status = card_span(db, arena, filter, &span);
+	if (status != DB_OK)
+		return status;
+	list_where_int(query, "number >= ?", span.first);
+	list_where_int(query, "number <= ?", span.last);
+	*total = span.count;
+	return filter->label == NULL && filter->status == NULL &&
+			       filter->bin_id == NULL
+		       ? DB_OK
+		       : list_count(db, arena, source, query, total);
+}
+
 enum db_result card_list(struct db *db, struct arena *arena,
 			 const struct card_filter *filter,
 			 const struct list_window *window,
@@ -498,32 +577,16 @@ enum db_result card_list(struct db *db, struct arena *arena,
 	struct list_place after = {0, 0};
 	struct list_query query;
 	enum db_result status;
-	bool looking =
-		filter->label != NULL || filter->begin != 0 || filter->end != 0;
-	bool plain =
-		filter->status == NULL && filter->bin_id == NULL && !looking;
+	bool all = filter->status == NULL && filter->bin_id == NULL &&
+		   filter->label == NULL && filter->begin == 0 &&
+		   filter->end == 0;
 
 	list_query_init(&query, arena);
-	if (filter->sort == CARD_SORT_BALANCE) {
-		list_where_int(&query, "ledger_wallet_id = ?",
-			       filter->wallet_id);
-		list_where(&query, "ledger_kind = 'card'");
-	} else {
-		list_where_int(&query, "wallet_id = ?", filter->wallet_id);
-	}
-	list_where_text(&query, "status = ?", filter->status);
-	list_where_text(&query, "bin_id = ?", filter->bin_id);
-	list_where_text(&query, "label LIKE ? ESCAPE '|'",
-			list_pattern(arena, filter->label));
-	list_where_time(&query, "created_at >= ?", filter->begin);
-	list_where_time(&query, "created_at < ?", filter->end);
-	if (looking)
-		status = list_count(db, arena, source, &query, &result->total);
-	else
-		status = card_total(db, arena, filter, &result->total);
+	card_where(&query, filter);
+	status = card_count(db, arena, filter, &query, &result->total);
 	if (status != DB_OK)
 		return status;
-	if (plain && filter->sort == CARD_SORT_CREATED_AT)
+	if (all && filter->sort == CARD_SORT_CREATED_AT)
 		card_range(&query, result->total, &narrowed, &after);
 	return list_rows(db, arena, source, &query, &narrowed, (void **)rows,
 			 result);

@@ -96,7 +96,8 @@ enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
 enum db_result card_limits_get(struct db *db, struct arena *arena,
 			       int64_t card_id, struct card_limits *limits);
 
-/* Total and one page. A filter on label or time counts by looking. */
+/* Total and one page. A filter on the label counts by looking, one on time in
+ * the index. */
 enum db_result card_list(struct db *db, struct arena *arena,
 			 const struct card_filter *filter,
 			 const struct list_window *window,

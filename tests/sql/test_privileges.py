@@ -24,7 +24,7 @@ API_ROUTINES = {
     "transaction_advice", "transaction_clear", "transaction_reverse",
     "force_post", "refund", "refund_reverse", "challenge_create",
     "challenge_read", "challenge_answer"}
-API_TABLES = {"card_rows", "issuing_bins", "funding_rows", "wallet_rows",
+API_TABLES = {"card_rows", "card_days", "issuing_bins", "funding_rows", "wallet_rows",
               "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
