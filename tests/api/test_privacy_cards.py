@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from conftest import BIN_VISA, PrivacyClient, luhn, unique
+from conftest import BIN_VISA, PrivacyClient, at_once, luhn, unique
 from payments import shop
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -815,6 +815,46 @@ def test_a_limit_of_each_duration(cards, admin):
                for duration, card_id in each.items()}
     assert reasons == {"TRANSACTION": None, "MONTHLY": "monthly_limit",
                        "ANNUALLY": "yearly_limit", "FOREVER": "lifetime_limit"}
+
+
+def test_many_at_once(cards, admin, audit):
+    """Changes, charges and new cards of one wallet: none waits for ever, and
+    no cent is spent twice."""
+    tokens = [cards.new(spend_limit=1000)["token"] for _ in range(3)]
+    ids = [cards.id(token, admin) for token in tokens]
+
+    def work(number):
+        replies = []
+        for step in range(6):
+            token = tokens[(number + step) % 3]
+            if number % 3 == 0:
+                reply = cards.change(
+                    token, state=("PAUSED", "OPEN")[step % 2],
+                    memo=f"{number} {step}", spend_limit=1000 * (step % 2))
+            elif number % 3 == 1:
+                reply = cards.charge(ids[(number + step) % 3], 40)
+            else:
+                reply = cards.client.post("/cards", SAMPLE)
+            replies.append(reply)
+        return replies
+
+    replies = [reply for each in at_once(9, work) for reply in each]
+    assert {reply.status for reply in replies} <= {200, 201}
+    approved = sum(bool(reply.body.get("approved")) for reply in replies)
+    assert approved <= 25
+    assert cards.native.balance() == 1000 - 40 * approved
+    assert cards.list()["total_entries"] == 3 + 18
+    audit()
+
+
+def test_one_create_repeated_at_once(cards):
+    key = unique()
+    replies = at_once(6, lambda _: cards.client.post(
+        "/cards", SAMPLE, idempotency=key))
+    assert {reply.status for reply in replies} <= {200, 409}
+    done = [cards.seen(reply) for reply in replies if reply.status == 200]
+    assert len({reply.raw for reply in done}) == 1
+    assert cards.list()["total_entries"] == 1
 
 
 def test_the_events_of_a_card_made_here(cards, admin):
