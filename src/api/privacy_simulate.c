@@ -131,6 +131,11 @@ struct simulated {
 	const char *transaction, *declined;
 };
 
+static struct money cents_of(int64_t cents)
+{
+	return MONEY_USD(cents); /* raw: as the wire has them */
+}
+
 static void simulated_print(const void *arg, struct text *body)
 {
 	const struct simulated *simulated = arg;
@@ -252,7 +257,7 @@ static void return_call(struct call *call)
 	if (!merchant_fill(call, &refund->merchant))
 		return;
 	refund->card = card_of(call);
-	refund->amount = MONEY_USD(input->amount); /* raw: cents on the wire */
+	refund->amount = cents_of(input->amount);
 	message_call(call, &simulated, payment_refund_run);
 }
 
@@ -262,8 +267,7 @@ void privacy_simulate_authorize(struct call *call)
 	struct simulated simulated =
 		simulated_new(call, &privacy_simulated_token_object);
 	struct payment_authorize *authorize = &simulated.authorize;
-	struct money merchant_amount =
-		MONEY_USD(input->merchant_amount); /* raw: as on the wire */
+	struct money merchant_amount = cents_of(input->merchant_amount);
 	bool asks = strcmp(input->status, "BALANCE_INQUIRY") == 0;
 
 	if (strcmp(input->status, "CREDIT_AUTHORIZATION") == 0 ||
@@ -278,8 +282,7 @@ void privacy_simulate_authorize(struct call *call)
 		return;
 	authorize->card = card_of(call);
 	authorize->verification = asks || input->amount == 0;
-	authorize->amount = MONEY_USD(
-		asks ? 0 : input->amount); /* raw: cents on the wire */
+	authorize->amount = cents_of(asks ? 0 : input->amount);
 	authorize->partial_capable = input->partial;
 	authorize->merchant_currency = input->currency;
 	if (input->merchant_amount_given)
@@ -317,7 +320,7 @@ void privacy_simulate_void(struct call *call)
 	const struct simulate_input *input = call->body;
 	struct simulated simulated =
 		simulated_new(call, &privacy_simulated_object);
-	struct money amount = MONEY_USD(input->amount); /* raw: wire's cents */
+	struct money amount = cents_of(input->amount);
 
 	if (!target_fill(call, &simulated.message.reversal.target))
 		return;
@@ -331,7 +334,7 @@ void privacy_simulate_clearing(struct call *call)
 	const struct simulate_input *input = call->body;
 	struct simulated simulated =
 		simulated_new(call, &privacy_simulated_object);
-	struct money amount = MONEY_USD(input->amount); /* raw: wire's cents */
+	struct money amount = cents_of(input->amount);
 
 	if (!target_fill(call, &simulated.message.clearing.target))
 		return;
@@ -349,8 +352,7 @@ void privacy_simulate_advice(struct call *call)
 
 	if (!target_fill(call, &simulated.message.advice.target))
 		return;
-	simulated.message.advice.amount =
-		MONEY_USD(input->amount); /* raw: cents on the wire */
+	simulated.message.advice.amount = cents_of(input->amount);
 	message_call(call, &simulated, payment_advice_run);
 }
 
