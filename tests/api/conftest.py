@@ -96,6 +96,7 @@ class Reply:
 def dialect_of(headers):
     """Which dialect's words a request's credential asks for."""
     value = headers.get("Authorization") or ""
+    value = value if isinstance(value, str) else value.decode("latin-1")
     scheme = value.split(" ")[0].lower()
     if scheme == "api-key" or value and " " not in value and scheme not in (
             "bearer", "basic", "digest", "token"):
