@@ -7,6 +7,7 @@ import re
 import socket
 
 import pytest
+import requests
 from conftest import Client, PrivacyClient, unique
 from private import Nginx
 from test_nginx import ERROR, Limited, get, nginx, raw  # noqa: F401
@@ -151,6 +152,30 @@ def test_tokens_that_are_nobody_s(privacy):
         refused(privacy.get(f"/accounts/{token}"), 404, NOT_FOUND)
         refused(privacy.patch(f"/accounts/{token}", {}), 404, NOT_FOUND)
         refused(privacy.patch(f"/funding_sources/{token}", {}), 404, NOT_FOUND)
+
+
+def test_head_and_options(privacy, anonymous):
+    assert privacy.call("HEAD", "/accounts/").status == 200
+    for client in (privacy, anonymous):
+        reply = client.call("OPTIONS", "/accounts")
+        assert (reply.status, reply.headers["Allow"]) == (
+            204, "GET, HEAD, OPTIONS")
+
+
+def test_the_sandbox_is_not_for_live_keys(account):
+    body = {"descriptor": "SHOP", "amount": 100, "pan": "4916530000000006"}
+    refused(account.privacy("live").post("/simulate/authorize", body), 403,
+            "This endpoint works with test keys only.")
+    reply = account.privacy().post("/simulate/authorize", body)
+    assert reply.status in (404, 422), reply
+
+
+def test_each_dialect_s_routes_are_counted(account, privacy, env):
+    privacy.get("/status")
+    account.test.get("/cards")
+    reply = requests.get(env.origin + "/metrics", verify=env.ca, timeout=10)
+    for route in ("privacy GET /v1/status", "GET /v1/cards", "other"):
+        assert f'route="{route}"' in reply.text
 
 
 # --- parameters --------------------------------------------------------------
