@@ -44,10 +44,9 @@ def test_the_judge_bites(document, judge):
 
 def test_the_credential_chooses_the_document(env, stack):
     def title(query="", **headers):
-        reply = requests.get(env.url + "/openapi.json" + query, timeout=10,
-                             verify=env.ca, headers=headers)
-        assert reply.status_code == 200
-        return list(reply.json()["components"]["securitySchemes"])
+        reply = stack.send("GET", "/v1/openapi.json" + query, headers)
+        assert reply.status == 200
+        return list(reply["components"]["securitySchemes"])
 
     key = {"Authorization": f"api-key {env.privacy_key}"}
     assert title() == ["bearer"]

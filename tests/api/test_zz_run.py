@@ -18,7 +18,8 @@ def test_every_error_was_provoked(env):
 
 
 # Always refused: there is nothing here that they could do.
-NEVER_DONE = {("post", "/v1/funding_sources"), ("post", "/v1/fundingsource/bank")}
+NEVER_DONE = {("post", "/v1/funding_sources"), ("post", "/v1/fundingsource/bank"),
+              ("post", "/v1/cards/{card_token}/provision")}
 
 
 def test_every_route_was_asked(stack):
