@@ -410,6 +410,13 @@ def test_no_credential_at_nginx_either(nginx):  # noqa: F811
     assert json.loads(body)["error"] == "body_too_large"
 
 
+def test_the_network_s_server_speaks_native(nginx, env):  # noqa: F811
+    for target in ("/elsewhere", "/v1/accounts", "/network/v1/none"):
+        _, _, body = raw(nginx, get(target, API_KEY), port=nginx.network_port,
+                         certificate=(env.network_cert, env.network_cert_key))
+        assert json.loads(body)["error"] == "not_found", target
+
+
 def test_no_worker_and_a_silent_one(env, tmp_path):
     nginx = Nginx(env, tmp_path / "n",  # noqa: F811
                   upstream=tmp_path / "none").start()
