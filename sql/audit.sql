@@ -28,7 +28,14 @@ SELECT CONCAT('account ', a.owner_key) AS subject,
     OR (a.kind = 'wallet' AND a.balance_cents < 0
         AND NOT EXISTS (SELECT 1 FROM cards AS d
                          WHERE d.wallet_id = a.wallet_id
-                           AND d.funding = 'wallet'))
+                           AND (d.funding = 'wallet'
+                                -- A refund to the wallet, taken back.
+                                OR d.status = 'terminated'
+                                   AND EXISTS
+                                       (SELECT 1 FROM transactions AS t
+                                         WHERE t.card_id = d.id
+                                           AND t.kind = 'refund'
+                                           AND t.reversed_cents > 0))))
     OR (a.kind = 'card' AND a.balance_cents < 0 AND c.status = 'active')
     OR (a.kind = 'card' AND a.balance_cents > 0 AND c.status = 'terminated')
     OR (a.kind = 'card' AND a.balance_cents <> 0
@@ -141,8 +148,8 @@ SELECT CONCAT('transaction ', t.public_id) AS subject,
                SUM(IF(e.approved AND e.type IN ('authorization', 'increment',
                                                 'force_post'),
                       e.amount_cents, 0)) AS authorized,
-               SUM(IF(e.type IN ('reversal', 'release'), e.amount_cents, 0))
-                 AS reversed,
+               SUM(IF(e.type IN ('reversal', 'release', 'refund_reversal'),
+                      e.amount_cents, 0)) AS reversed,
                SUM(IF(e.type IN ('clearing', 'force_post'), e.amount_cents,
                       0)) AS cleared,
                SUM(IF(e.type = 'expiry', e.amount_cents, 0)) AS expired,
@@ -175,7 +182,9 @@ SELECT CONCAT('transaction ', t.public_id),
                     WHEN cleared_cents > 0 THEN 'settlement'
                     ELSE 'authorization' END AS wanted_type,
                CASE WHEN decline_reason IS NOT NULL THEN 'declined'
-                    WHEN kind = 'refund' THEN 'settled'
+                    WHEN kind = 'refund'
+                    THEN IF(reversed_cents < requested_cents, 'settled',
+                            'voided')
                     WHEN hold_expires_at IS NOT NULL THEN 'pending'
                     WHEN cleared_cents > 0
                     THEN IF(refunded_cents < cleared_cents, 'settled',
@@ -207,7 +216,8 @@ SELECT CONCAT('journal ', j.id, ', ', j.kind) AS subject,
                           'refund', 'refund_reversal')
          GROUP BY j.id) AS j
   LEFT JOIN (SELECT e.journal_id, SUM(e.hold_cents) AS held,
-                    SUM(CASE WHEN e.type IN ('clearing', 'force_post')
+                    SUM(CASE WHEN e.type IN ('clearing', 'force_post',
+                                             'refund_reversal')
                              THEN e.amount_cents
                              WHEN e.type = 'refund' THEN -e.amount_cents
                              ELSE 0 END) AS network,
@@ -229,7 +239,8 @@ SELECT CONCAT('transaction ', t.public_id, ' event ', e.number, ', ',
   LEFT JOIN ledger_journals AS j ON j.id = e.journal_id
  WHERE (j.id IS NULL AND (e.hold_cents <> 0
                           OR e.type IN ('clearing', 'force_post', 'refund',
-                                        'reversal', 'expiry', 'release')))
+                                        'reversal', 'expiry', 'release',
+                                        'refund_reversal')))
     OR (j.id IS NOT NULL AND NOT e.approved);
 
 -- What the cards' rows add up, from their transactions.
@@ -245,13 +256,15 @@ SELECT CONCAT('card ', c.public_id) AS subject,
                  'used', c.used_cents) AS found
   FROM cards AS c
   LEFT JOIN (SELECT t.card_id,
-                    SUM(t.cleared_cents - IF(t.kind = 'refund',
-                                             t.requested_cents, 0)) AS spent,
+                    SUM(IF(t.kind = 'refund',
+                           t.reversed_cents - t.requested_cents,
+                           t.cleared_cents)) AS spent,
                     SUM(t.status <> 'declined') AS transactions,
                     SUM(e.type = 'authorization' AND e.hold_cents > 0)
                       AS approvals,
-                    SUM(t.authorized_cents - t.reversed_cents
-                        - t.expired_cents) AS used
+                    SUM(IF(t.kind = 'refund', 0,
+                           t.authorized_cents - t.reversed_cents
+                           - t.expired_cents)) AS used
                FROM transactions AS t
                JOIN transaction_events AS e
                  ON e.transaction_id = t.id AND e.number = 1
@@ -280,6 +293,7 @@ SELECT CONCAT('card_usage of card ', card_id, ', level ', level, ' at ',
                  AS counted, 0 AS kept
           FROM transactions AS t
           JOIN seq_0_to_3 AS l
+         WHERE t.kind <> 'refund'
          UNION ALL
         SELECT card_id, level, start, 0, cents FROM card_usage) AS both_sides
  WHERE level = 3 OR start >= UTC_TIMESTAMP() - INTERVAL 39 DAY
@@ -305,7 +319,8 @@ SELECT CONCAT('transaction ', o.public_id) AS subject,
        CONCAT('refunded ', COALESCE(r.refunded, 0)) AS expected,
        CONCAT('refunded ', o.refunded_cents) AS found
   FROM transactions AS o
-  LEFT JOIN (SELECT original_transaction_id, SUM(requested_cents) AS refunded
+  LEFT JOIN (SELECT original_transaction_id,
+                    SUM(requested_cents - reversed_cents) AS refunded
                FROM transactions
               WHERE original_transaction_id IS NOT NULL
               GROUP BY original_transaction_id) AS r
@@ -393,9 +408,10 @@ SELECT CONCAT('journal ', j.id) AS subject,
                             WHEN 'expiry' THEN 'transaction.expired'
                             WHEN 'clearing' THEN 'transaction.settled'
                             WHEN 'force_post' THEN 'transaction.settled'
-                            WHEN 'refund' THEN 'transaction.refunded' END
- WHERE j.kind NOT IN ('adjustment', 'deposit_reversal', 'release',
-                      'refund_reversal')
+                            WHEN 'refund' THEN 'transaction.refunded'
+                            WHEN 'refund_reversal' THEN 'transaction.reversed'
+                            END
+ WHERE j.kind NOT IN ('adjustment', 'deposit_reversal', 'release')
    AND e.id IS NULL
    AND NOT EXISTS
        (SELECT 1 FROM event_floors AS f

@@ -52,10 +52,11 @@ static void usage(FILE *to)
 	      "  --check      change nothing; exit status 1 when something is "
 	      "missing\n"
 	      "  --force      re-create routines that have not changed\n"
-	      "  rotate-keys  re-encrypt card numbers, kept answers and what "
-	      "webhooks keep\n"
-	      "               under the last key of the key file, while the "
-	      "service runs\n",
+	      "  rotate-keys  re-encrypt card numbers, kept answers, kept API "
+	      "keys and what\n"
+	      "               webhooks keep under the last key of the key "
+	      "file, while the\n"
+	      "               service runs\n",
 	      to);
 }
 
@@ -115,10 +116,10 @@ static enum status rotate(const struct config *config, struct arena *arena)
 			   sizeof(error));
 	if (done)
 		printf("keys rotated: %lld card numbers, %lld answers and "
-		       "%lld secrets, bodies and answers of webhooks "
-		       "re-encrypted under key %u\n",
+		       "%lld API keys, secrets, bodies and answers of "
+		       "webhooks re-encrypted under key %u\n",
 		       (long long)totals.cards, (long long)totals.replies,
-		       (long long)totals.hooks, keyring_present(keyring));
+		       (long long)totals.others, keyring_present(keyring));
 	db_close(db);
 	keyring_close(keyring);
 	return done ? STATUS_DONE : fail(error);

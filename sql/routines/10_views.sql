@@ -3,21 +3,32 @@
 -- optimizer merges the views, begins at the table that the caller names a key
 -- of, and drops the joins that a count does not need.
 
+-- balance_cents is what pays: of a card that draws on the wallet, the wallet's.
 CREATE OR REPLACE ALGORITHM = MERGE VIEW card_rows AS
 SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
-       c.status, c.frozen_reason, c.label, cl.balance_cents,
+       c.status, c.frozen_reason, c.label,
+       IF(c.funding = 'wallet', IF(c.status = 'terminated', 0,
+                                   wl.balance_cents),
+          cl.balance_cents) AS balance_cents,
        hl.balance_cents AS pending_cents, c.spending_limit_cents,
        c.allowed_categories, c.auto_freeze_at_cents, c.metadata,
        c.total_spent_cents, c.transaction_count, c.last_used_at, c.frozen_at,
        c.terminated_at, c.created_at, c.expires_at, w.mode, w.clock_offset_s,
        cl.wallet_id AS ledger_wallet_id, cl.kind AS ledger_kind,
-       cl.card_id AS ledger_card_id, c.type, c.limit_window, c.count_limit,
-       c.locked_merchant
+       cl.card_id AS ledger_card_id, cl.balance_cents AS ledger_balance_cents,
+       c.type, c.funding, c.limit_window, c.count_limit, c.locked_merchant,
+       c.locked_merchant_name
   FROM cards AS c
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id
   LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
-  LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
+  LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id
+  LEFT JOIN ledger_accounts AS wl
+    ON wl.id = IF(c.funding = 'wallet', w.ledger_account_id, NULL);
+
+-- When each was made, and nothing else: of its index alone.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW card_days AS
+SELECT wallet_id, created_at, number FROM cards;
 
 -- The object of a card's event: the columns of its row, as they are stored, and
 -- of a card that has been used those of card_limits.
@@ -28,7 +39,11 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
          'wallet_id', c.wallet_id, 'number', c.number, 'bin_id', c.bin_id,
          'network', b.network, 'last4', c.last4, 'status', c.status,
          'frozen_reason', c.frozen_reason, 'label', c.label,
-         'balance_cents', cl.balance_cents,
+         'balance_cents',
+         IF(c.funding = 'wallet', IF(c.status = 'terminated', 0,
+                                     wl.balance_cents),
+            cl.balance_cents),
+         'ledger_balance_cents', cl.balance_cents,
          'pending_cents', hl.balance_cents,
          'spending_limit_cents', c.spending_limit_cents,
          'allowed_categories', c.allowed_categories,
@@ -39,8 +54,10 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
          'terminated_at', c.terminated_at, 'created_at', c.created_at,
          'expires_at', c.expires_at, 'mode', w.mode,
          'clock_offset_s', w.clock_offset_s, 'type', c.type,
-         'limit_window', c.limit_window, 'count_limit', c.count_limit,
+         'funding', c.funding, 'limit_window', c.limit_window,
+         'count_limit', c.count_limit,
          'locked_merchant', c.locked_merchant,
+         'locked_merchant_name', c.locked_merchant_name,
          'limit_used_cents',
          IF(c.transaction_count = 0, NULL,
             (SELECT u.limit_used_cents FROM card_limits AS u
@@ -58,7 +75,9 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id
   LEFT JOIN ledger_accounts AS cl ON cl.id = c.ledger_account_id
-  LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id;
+  LEFT JOIN ledger_accounts AS hl ON hl.id = c.hold_account_id
+  LEFT JOIN ledger_accounts AS wl
+    ON wl.id = IF(c.funding = 'wallet', w.ledger_account_id, NULL);
 
 -- A BIN's acceptance is its own of the last 30 days once there are 100
 -- authorizations, before that the operator's figure; each world has its own.
@@ -83,6 +102,11 @@ SELECT b.id, b.network, b.type, b.issuer_country, b.three_ds, b.apple_pay,
                 b.acceptance_tenths) AS acceptance_test_tenths,
        b.best_for, b.issuing, b.created_at
   FROM bins AS b;
+
+-- Where a card can be issued by whoever names no BIN.
+CREATE OR REPLACE ALGORITHM = MERGE VIEW issuing_bins AS
+SELECT id, apple_pay OR google_pay AS digital_wallet
+  FROM bins WHERE issuing;
 
 CREATE OR REPLACE ALGORITHM = MERGE VIEW deposit_rows AS
 SELECT d.public_id, d.wallet_id, d.id, d.currency, d.network, d.address,
@@ -129,7 +153,9 @@ SELECT k.key_hash, k.id AS key_id, k.public_id AS key_public_id, k.wallet_id,
        a.id AS account_id, a.public_id AS account_public_id,
        a.status AS account_status, w.mode, k.dialect,
        CONCAT(k.scopes) AS scopes, k.networks, k.expires_at, k.revoked_at,
-       k.last_used_at, w.clock_offset_s
+       k.last_used_at, w.clock_offset_s, w.public_id AS wallet_public_id,
+       -- Whether the key itself is kept, where its dialect needs it.
+       k.dialect = 'native' OR k.key_sealed IS NOT NULL AS kept
   FROM api_keys AS k
   LEFT JOIN wallets AS w ON w.id = k.wallet_id
   LEFT JOIN accounts AS a ON a.id = w.account_id;

@@ -9,7 +9,9 @@ SELECT t.id, t.public_id, t.wallet_id, t.card_id, c.public_id AS card_public_id,
        GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
                    - t.expired_cents) AS hold_cents,
        CASE WHEN t.status = 'declined' THEN -t.requested_cents
-            WHEN t.kind = 'refund' THEN t.requested_cents
+            WHEN t.kind = 'refund'
+            THEN t.requested_cents
+                 - IF(t.status = 'voided', 0, t.reversed_cents)
             WHEN t.status = 'pending'
             THEN t.reversed_cents - t.authorized_cents
             WHEN t.status IN ('settled', 'refunded') THEN -t.cleared_cents
@@ -19,7 +21,14 @@ SELECT t.id, t.public_id, t.wallet_id, t.card_id, c.public_id AS card_public_id,
        t.merchant_amount_cents, t.merchant_currency, t.response_code,
        t.authorization_code, t.decline_reason, t.decline_reasons, t.three_ds,
        o.public_id AS original_public_id, t.hold_expires_at, t.created_at,
-       t.updated_at
+       t.updated_at,
+       -- What only the Privacy dialect shows, with the card as it is now.
+       t.merchant_authorized_cents, c.created_at AS card_created_at,
+       c.expires_at AS card_expires_at, c.type AS card_type,
+       c.label AS card_label, c.status AS card_status,
+       c.spending_limit_cents AS card_limit_cents,
+       c.limit_window AS card_limit_window,
+       c.locked_merchant_name AS card_merchant_name
   FROM transactions AS t
   LEFT JOIN cards AS c ON c.id = t.card_id
   LEFT JOIN transactions AS o ON o.id = t.original_transaction_id;

@@ -75,7 +75,9 @@ SELECT p_outcome AS outcome, c.id, c.public_id, c.wallet_id, c.number,
        c.balance_cents, c.pending_cents, c.spending_limit_cents,
        c.allowed_categories, c.auto_freeze_at_cents, c.metadata,
        c.total_spent_cents, c.transaction_count, c.last_used_at, c.frozen_at,
-       c.terminated_at, c.created_at, c.expires_at, c.mode, c.clock_offset_s
+       c.terminated_at, c.created_at, c.expires_at, c.mode, c.clock_offset_s,
+       c.type, c.funding, c.limit_window, c.locked_merchant_name,
+       c.ledger_balance_cents
   FROM (SELECT 1) AS one
   LEFT JOIN card_rows AS c
     ON c.id = IF(p_outcome = 'ok', p_card_id, NULL)//
@@ -91,7 +93,8 @@ SELECT p_outcome AS outcome,
        c.spending_limit_cents, c.allowed_categories, c.auto_freeze_at_cents,
        c.metadata, c.total_spent_cents, c.transaction_count, c.last_used_at,
        c.frozen_at, c.terminated_at, c.created_at, c.expires_at, c.mode,
-       c.clock_offset_s
+       c.clock_offset_s, c.type, c.funding, c.limit_window,
+       c.locked_merchant_name, c.ledger_balance_cents
   FROM (SELECT 1) AS one
   LEFT JOIN card_rows AS c
     ON c.id = IF(p_outcome = 'ok', p_card_id, NULL)//
@@ -107,18 +110,23 @@ RETURN (SELECT COUNT(*)
                             WHERE m.category = wanted.name
                                                COLLATE utf8mb4_bin))//
 
--- Issues a card with p_amount_cents from the wallet on it; with none it waits
--- for its first funding. A number that exists already is error 1062, and the
--- caller draws another.
+-- Issues a card. A prepaid one has p_amount_cents from the wallet on it; with
+-- none it waits for its first funding. One that draws on the wallet takes none,
+-- and can be used at once. p_spending_limit_cents NULL: as much as there can be
+-- (0 is none); p_expires_at NULL: in three years. A number that exists already
+-- is error 1062, and the caller draws another.
 CREATE OR REPLACE PROCEDURE card_create(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
-  IN p_bin_id VARCHAR(8) CHARACTER SET ascii, IN p_label VARCHAR(64),
+  IN p_bin_id VARCHAR(8) CHARACTER SET ascii, IN p_label VARCHAR(255),
   IN p_pan_sealed VARBINARY(64), IN p_pan_key_id SMALLINT UNSIGNED,
   IN p_pan_hash BINARY(32), IN p_last4 CHAR(4) CHARACTER SET ascii,
   IN p_amount_cents BIGINT, IN p_spending_limit_cents BIGINT,
   IN p_allowed_categories LONGTEXT, IN p_auto_freeze_at_cents BIGINT,
-  IN p_metadata LONGTEXT)
+  IN p_metadata LONGTEXT, IN p_type VARCHAR(16) CHARACTER SET ascii,
+  IN p_funding VARCHAR(8) CHARACTER SET ascii,
+  IN p_limit_window VARCHAR(16) CHARACTER SET ascii, IN p_frozen BOOLEAN,
+  IN p_expires_at DATETIME)
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii DEFAULT 'ok';
@@ -141,29 +149,42 @@ BEGIN
   SET v_outcome = CASE
     WHEN v_wallet_account IS NULL THEN 'not_found'
     WHEN p_amount_cents < 0 THEN 'amount_too_small'
+    WHEN p_funding = 'wallet' AND p_amount_cents > 0
+    THEN 'card_draws_on_wallet'
+    WHEN p_expires_at NOT BETWEEN v_now AND v_now + INTERVAL 20 YEAR
+    THEN 'invalid_parameter'
     WHEN v_issuing IS NULL THEN 'bin_not_found'
     WHEN NOT v_issuing THEN 'bin_not_available'
     WHEN p_allowed_categories <> '[]'
          AND categories_unknown(p_allowed_categories) > 0
     THEN 'unknown_category'
-    WHEN p_spending_limit_cents > v_maximum THEN 'limit_exceeds_bin'
+    WHEN p_funding = 'prepaid' AND p_spending_limit_cents > v_maximum
+    THEN 'limit_exceeds_bin'
     WHEN v_balance < p_amount_cents THEN 'insufficient_funds'
     ELSE 'ok' END;
 
   IF v_outcome = 'ok' THEN
     -- Nothing may be refused any more; a number taken is an error, and comes
     -- before anything else is written.
-    SET v_status = IF(p_amount_cents = 0, 'pending_top_up', 'active');
+    SET v_status = CASE
+      WHEN p_funding = 'prepaid' AND p_amount_cents = 0 THEN 'pending_top_up'
+      WHEN p_frozen THEN 'frozen'
+      ELSE 'active' END;
     INSERT INTO cards
-      (public_id, wallet_id, number, bin_id, status, label, last4, pan_sealed,
-       pan_key_id, pan_hash, expires_at, spending_limit_cents,
+      (public_id, wallet_id, number, bin_id, type, funding, status,
+       frozen_reason, frozen_at, label, last4, pan_sealed, pan_key_id,
+       pan_hash, expires_at, spending_limit_cents, limit_window,
        allowed_categories, auto_freeze_at_cents, metadata, created_at)
     VALUES
-      (p_public_id, p_wallet_id, v_number, p_bin_id, v_status, p_label,
-       p_last4, p_pan_sealed, p_pan_key_id, p_pan_hash,
-       TIMESTAMP(DATE(v_now) + INTERVAL 3 YEAR, '23:59:59'),
-       COALESCE(p_spending_limit_cents, v_maximum), p_allowed_categories,
-       p_auto_freeze_at_cents, p_metadata, v_now);
+      (p_public_id, p_wallet_id, v_number, p_bin_id, p_type, p_funding,
+       v_status, IF(v_status = 'frozen', 'customer', NULL),
+       IF(v_status = 'frozen', v_now, NULL), p_label, p_last4, p_pan_sealed,
+       p_pan_key_id, p_pan_hash,
+       COALESCE(p_expires_at,
+                TIMESTAMP(DATE(v_now) + INTERVAL 3 YEAR, '23:59:59')),
+       COALESCE(p_spending_limit_cents,
+                IF(p_funding = 'wallet', 0, v_maximum)), p_limit_window,
+       p_allowed_categories, p_auto_freeze_at_cents, p_metadata, v_now);
     SET v_card = LAST_INSERT_ID();
     INSERT INTO ledger_accounts (kind, mode, wallet_id, card_id)
     VALUES ('card', v_mode, p_wallet_id, v_card);
@@ -187,35 +208,39 @@ BEGIN
   CALL card_answer(v_outcome, v_card);
 END//
 
--- NULL leaves as it is; the metadata patch is merged, its nulls delete.
-CREATE OR REPLACE PROCEDURE card_update(
+-- NULL leaves as it is; the metadata patch is merged, its nulls delete. A limit
+-- beyond what the BIN takes in a month is refused where p_bin_bounds.
+CREATE OR REPLACE PROCEDURE card_update_apply(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
-  IN p_label VARCHAR(64), IN p_spending_limit_cents BIGINT,
+  IN p_label VARCHAR(255), IN p_spending_limit_cents BIGINT,
+  IN p_limit_window VARCHAR(16) CHARACTER SET ascii, IN p_bin_bounds BOOLEAN,
   IN p_allowed_categories LONGTEXT, IN p_auto_freeze_at_cents BIGINT,
-  IN p_metadata_patch LONGTEXT)
+  IN p_metadata_patch LONGTEXT,
+  OUT p_outcome VARCHAR(40) CHARACTER SET ascii,
+  OUT p_card_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii DEFAULT 'ok';
-  DECLARE v_card BIGINT UNSIGNED;
-  DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
-  DECLARE v_label VARCHAR(64);
+  DECLARE v_status, v_window VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_label VARCHAR(255);
   DECLARE v_limit, v_freeze_at, v_maximum BIGINT;
   DECLARE v_categories, v_metadata, v_merged LONGTEXT;
 
-  SELECT c.id, c.status, c.label, c.spending_limit_cents,
+  SET p_card_id = NULL;
+  SELECT c.id, c.status, c.label, c.spending_limit_cents, c.limit_window,
          c.auto_freeze_at_cents, c.allowed_categories, c.metadata,
          (SELECT max_monthly_cents FROM bins WHERE id = c.bin_id)
-    INTO v_card, v_status, v_label, v_limit, v_freeze_at, v_categories,
-         v_metadata, v_maximum
+    INTO p_card_id, v_status, v_label, v_limit, v_window, v_freeze_at,
+         v_categories, v_metadata, v_maximum
     FROM cards AS c
    WHERE c.public_id = p_public_id AND c.wallet_id = p_wallet_id FOR UPDATE;
   SET v_merged = IF(p_metadata_patch IS NULL, v_metadata,
                     JSON_MERGE_PATCH(v_metadata, p_metadata_patch));
-  SET v_outcome = CASE
-    WHEN v_card IS NULL THEN 'not_found'
+  SET p_outcome = CASE
+    WHEN p_card_id IS NULL THEN 'not_found'
     WHEN v_status = 'terminated' THEN 'card_terminated'
-    WHEN p_spending_limit_cents > v_maximum THEN 'limit_exceeds_bin'
+    WHEN p_bin_bounds AND p_spending_limit_cents > v_maximum
+    THEN 'limit_exceeds_bin'
     WHEN p_allowed_categories <> '[]'
          AND categories_unknown(p_allowed_categories) > 0
     THEN 'unknown_category'
@@ -224,9 +249,10 @@ BEGIN
     ELSE 'ok' END;
 
   -- Compared as bytes: a change of case is a change.
-  IF v_outcome = 'ok'
+  IF p_outcome = 'ok'
      AND NOT (COALESCE(p_label, v_label) = BINARY v_label
               AND COALESCE(p_spending_limit_cents, v_limit) = v_limit
+              AND COALESCE(p_limit_window, v_window) = v_window
               AND COALESCE(p_auto_freeze_at_cents, v_freeze_at) = v_freeze_at
               AND JSON_COMPACT(COALESCE(p_allowed_categories, v_categories))
                   = BINARY JSON_COMPACT(v_categories)
@@ -236,15 +262,15 @@ BEGIN
        SET label = COALESCE(p_label, label),
            spending_limit_cents =
              COALESCE(p_spending_limit_cents, spending_limit_cents),
+           limit_window = COALESCE(p_limit_window, limit_window),
            allowed_categories =
              COALESCE(p_allowed_categories, allowed_categories),
            auto_freeze_at_cents =
              COALESCE(p_auto_freeze_at_cents, auto_freeze_at_cents),
            metadata = v_merged
-     WHERE id = v_card;
-    CALL card_event(v_card, 'card.updated', NULL);
+     WHERE id = p_card_id;
+    CALL card_event(p_card_id, 'card.updated', NULL);
   END IF;
-  CALL card_answer(v_outcome, v_card);
 END//
 
 -- Freezes; a card that is frozen already stays as it is, unless the operator
@@ -384,6 +410,24 @@ DO
   END IF;
 END FOR//
 
+CREATE OR REPLACE PROCEDURE card_update(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_label VARCHAR(255), IN p_spending_limit_cents BIGINT,
+  IN p_allowed_categories LONGTEXT, IN p_auto_freeze_at_cents BIGINT,
+  IN p_metadata_patch LONGTEXT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_card BIGINT UNSIGNED;
+
+  CALL card_update_apply(p_wallet_id, p_public_id, p_label,
+                         p_spending_limit_cents, NULL, TRUE,
+                         p_allowed_categories, p_auto_freeze_at_cents,
+                         p_metadata_patch, v_outcome, v_card);
+  CALL card_answer(v_outcome, v_card);
+END//
+
 CREATE OR REPLACE PROCEDURE card_freeze(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -434,15 +478,15 @@ CREATE OR REPLACE PROCEDURE card_fund(
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii DEFAULT 'ok';
-  DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_status, v_funding VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_reason VARCHAR(20) CHARACTER SET ascii;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_card, v_wallet_account, v_card_account, v_journal BIGINT UNSIGNED;
   DECLARE v_wallet_balance, v_balance BIGINT;
 
-  SELECT c.id, c.status, c.frozen_reason, c.bin_id, wl.id, wl.balance_cents,
-         cl.id, cl.balance_cents
-    INTO v_card, v_status, v_reason, v_bin, v_wallet_account,
+  SELECT c.id, c.status, c.funding, c.frozen_reason, c.bin_id, wl.id,
+         wl.balance_cents, cl.id, cl.balance_cents
+    INTO v_card, v_status, v_funding, v_reason, v_bin, v_wallet_account,
          v_wallet_balance, v_card_account, v_balance
     FROM wallets AS w
     STRAIGHT_JOIN ledger_accounts AS wl ON wl.id = w.ledger_account_id
@@ -454,6 +498,7 @@ BEGIN
   SET v_outcome = CASE
     WHEN v_card IS NULL THEN 'not_found'
     WHEN v_status = 'terminated' THEN 'card_terminated'
+    WHEN v_funding = 'wallet' THEN 'card_draws_on_wallet'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
     WHEN v_wallet_balance < p_amount_cents THEN 'insufficient_funds'
     ELSE 'ok' END;
@@ -500,16 +545,16 @@ CREATE OR REPLACE PROCEDURE card_withdraw(
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii DEFAULT 'ok';
-  DECLARE v_status VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_status, v_funding VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_card, v_wallet_account, v_card_account, v_journal BIGINT UNSIGNED;
   DECLARE v_wallet_balance, v_balance, v_freeze_at BIGINT;
   DECLARE v_now DATETIME;
 
-  SELECT c.id, c.status, c.bin_id, c.auto_freeze_at_cents, wl.id,
+  SELECT c.id, c.status, c.funding, c.bin_id, c.auto_freeze_at_cents, wl.id,
          wl.balance_cents, cl.id, cl.balance_cents,
          UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND
-    INTO v_card, v_status, v_bin, v_freeze_at, v_wallet_account,
+    INTO v_card, v_status, v_funding, v_bin, v_freeze_at, v_wallet_account,
          v_wallet_balance, v_card_account, v_balance, v_now
     FROM wallets AS w
     STRAIGHT_JOIN ledger_accounts AS wl ON wl.id = w.ledger_account_id
@@ -521,6 +566,7 @@ BEGIN
   SET v_outcome = CASE
     WHEN v_card IS NULL THEN 'not_found'
     WHEN v_status = 'terminated' THEN 'card_terminated'
+    WHEN v_funding = 'wallet' THEN 'card_draws_on_wallet'
     WHEN v_status = 'pending_top_up' THEN 'card_not_active'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
     WHEN v_balance < p_amount_cents THEN 'insufficient_card_balance'

@@ -148,7 +148,9 @@ BEGIN
                        - t.expired_cents),
            'amount_cents',
            CASE WHEN t.status = 'declined' THEN -t.requested_cents
-                WHEN t.kind = 'refund' THEN t.requested_cents
+                WHEN t.kind = 'refund'
+                THEN t.requested_cents
+                     - IF(t.status = 'voided', 0, t.reversed_cents)
                 WHEN t.status = 'pending'
                 THEN t.reversed_cents - t.authorized_cents
                 WHEN t.status IN ('settled', 'refunded')
@@ -168,6 +170,13 @@ BEGIN
            'original_public_id', o.public_id,
            'hold_expires_at', t.hold_expires_at, 'created_at', t.created_at,
            'updated_at', t.updated_at,
+           'merchant_authorized_cents', t.merchant_authorized_cents,
+           'card_created_at', c.created_at,
+           'card_expires_at', c.expires_at, 'card_type', c.type,
+           'card_label', c.label, 'card_status', c.status,
+           'card_limit_cents', c.spending_limit_cents,
+           'card_limit_window', c.limit_window,
+           'card_merchant_name', c.locked_merchant_name,
            'timeline',
            (SELECT JSON_ARRAYAGG(JSON_OBJECT(
                      'number', e.number, 'type', e.type,
@@ -512,9 +521,10 @@ BEGIN
       (public_id, wallet_id, card_id, network_ref, kind, type, status,
        requested_cents, authorized_cents, balance_after_cents, event_count,
        merchant_name, merchant_mcc, merchant_country, merchant_city,
-       merchant_id, category, merchant_amount_cents, merchant_currency,
-       response_code, authorization_code, decline_reason, decline_reasons,
-       three_ds, hold_expires_at, created_at, updated_at)
+       merchant_id, category, merchant_amount_cents,
+       merchant_authorized_cents, merchant_currency, response_code,
+       authorization_code, decline_reason, decline_reasons, three_ds,
+       hold_expires_at, created_at, updated_at)
     VALUES
       (p_public_id, v_wallet, p_card_id, p_network_ref, p_kind,
        IF(p_approved, 'authorization', 'decline'),
@@ -522,7 +532,7 @@ BEGIN
             WHEN v_cents > 0 THEN 'pending' ELSE 'settled' END,
        p_requested_cents, v_cents, v_balance, 1, p_merchant_name, p_mcc,
        p_country, p_city, p_merchant_id, p_category, p_merchant_amount_cents,
-       p_merchant_currency, p_response_code,
+       p_merchant_amount_cents, p_merchant_currency, p_response_code,
        IF(p_approved, p_authorization_code, NULL), p_decline_reason,
        COALESCE(p_decline_reasons, '[]'), p_three_ds,
        IF(v_cents > 0, v_now + INTERVAL v_days DAY, NULL), v_now, v_now);
@@ -542,6 +552,9 @@ BEGIN
          SET transaction_count = transaction_count + 1,
              approval_count = approval_count + (v_cents > 0),
              used_cents = used_cents + v_cents, last_used_at = v_now,
+             locked_merchant_name = IF(p_bind_merchant AND v_cents > 0
+                                         AND locked_merchant IS NULL,
+               p_merchant_name, locked_merchant_name),
              locked_merchant = IF(p_bind_merchant AND v_cents > 0,
                COALESCE(locked_merchant, p_merchant_id, p_merchant_name),
                locked_merchant)
@@ -1178,6 +1191,79 @@ BEGIN
     CALL payment_freeze(v_card, v_balance, FALSE);
   END IF;
   CALL transaction_answer(v_outcome, v_id, 1);
+END//
+
+-- Takes a refund back, or a part of it, whatever the source holds: the
+-- network's mistakes are the network's to settle. p_amount_cents NULL: all that
+-- is left of it. The purchase that it named can be refunded again by as much.
+CREATE OR REPLACE PROCEDURE refund_reverse(
+  IN p_wallet_id BIGINT UNSIGNED,
+  IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_network_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_message_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
+  IN p_amount_cents BIGINT)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_id, v_original, v_card, v_wallet, v_source, v_back, v_hold,
+          v_network, v_journal BIGINT UNSIGNED;
+  DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_number INT UNSIGNED;
+  DECLARE v_left, v_amount, v_balance BIGINT;
+  DECLARE v_now DATETIME;
+
+  CALL transaction_lock(COALESCE(p_wallet_id, 0), p_transaction,
+                        p_network_ref, v_id, v_card, v_wallet, v_source,
+                        v_back, v_hold, v_now);
+  SELECT kind, requested_cents - reversed_cents, original_transaction_id
+    INTO v_kind, v_left, v_original
+    FROM transactions WHERE id = v_id;
+  SET v_amount = COALESCE(p_amount_cents, v_left);
+  SELECT IF(p_amount_cents IS NULL, MAX(number), MIN(number))
+    INTO v_number FROM transaction_events
+   WHERE transaction_id = v_id AND type = 'refund_reversal'
+     AND CASE WHEN p_message_ref IS NOT NULL
+              THEN message_ref = p_message_ref
+              WHEN p_amount_cents IS NULL THEN v_left = 0
+              ELSE amount_cents = p_amount_cents END;
+  SET v_outcome = CASE
+    WHEN v_id IS NULL OR v_kind <> 'refund' THEN 'original_not_found'
+    WHEN v_number IS NOT NULL THEN 'replay'
+    WHEN p_amount_cents < 1 THEN 'amount_too_small'
+    WHEN v_left = 0 OR v_amount > v_left THEN 'over_reversal'
+    ELSE 'ok' END;
+
+  IF v_outcome = 'ok' THEN
+    SELECT network_account(v_card) INTO v_network;
+    CALL payment_post('refund_reversal', v_wallet, v_back, v_network,
+                      v_amount, FALSE, v_journal);
+    SELECT balance_cents INTO v_balance
+      FROM ledger_accounts WHERE id = v_source;
+    UPDATE transactions
+       SET reversed_cents = reversed_cents + v_amount,
+           status = IF(reversed_cents < requested_cents, 'settled', 'voided'),
+           balance_after_cents = v_balance, event_count = event_count + 1,
+           updated_at = v_now
+     WHERE id = v_id;
+    SELECT event_count INTO v_number FROM transactions WHERE id = v_id;
+    INSERT INTO transaction_events
+      (transaction_id, number, type, amount_cents, hold_cents, approved,
+       response_code, message_ref, journal_id, balance_after_cents,
+       created_at)
+    VALUES
+      (v_id, v_number, 'refund_reversal', v_amount, 0, TRUE, '00',
+       p_message_ref, v_journal, v_balance, v_now);
+    UPDATE transactions
+       SET refunded_cents = refunded_cents - v_amount,
+           status = IF(status = 'refunded', 'settled', status),
+           updated_at = v_now
+     WHERE id = v_original;
+    UPDATE cards SET total_spent_cents = total_spent_cents + v_amount
+     WHERE id = v_card;
+    CALL transaction_event(v_id, v_card, 'transaction.reversed', v_journal);
+    CALL payment_freeze(v_card, v_balance, TRUE);
+  END IF;
+  CALL transaction_answer(v_outcome, v_id, v_number);
 END//
 
 -- Releases what time has taken, if it is due; p_done tells.

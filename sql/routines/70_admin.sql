@@ -66,8 +66,9 @@ BEGIN
   VALUES (v_public, TRIM(p_name), UTC_TIMESTAMP());
   SET v_account = LAST_INSERT_ID();
   FOR world IN (SELECT 'live' AS mode UNION ALL SELECT 'test') DO
-    INSERT INTO wallets (account_id, mode, created_at)
-    VALUES (v_account, world.mode, UTC_TIMESTAMP());
+    INSERT INTO wallets (public_id, account_id, mode, created_at)
+    VALUES (CONCAT('wal_', random_base62(20)), v_account, world.mode,
+            UTC_TIMESTAMP());
     SET v_wallet = LAST_INSERT_ID();
     INSERT INTO ledger_accounts (kind, mode, wallet_id)
     VALUES ('wallet', world.mode, v_wallet);
@@ -144,7 +145,7 @@ BEGIN
   UPDATE api_keys AS k
     JOIN wallets AS w ON w.id = k.wallet_id
     JOIN accounts AS a ON a.id = w.account_id
-     SET k.revoked_at = UTC_TIMESTAMP()
+     SET k.revoked_at = UTC_TIMESTAMP(), k.key_sealed = NULL
    WHERE a.public_id = p_account AND k.revoked_at IS NULL;
   UPDATE webhooks AS h
     JOIN wallets AS w ON w.id = h.wallet_id
@@ -318,7 +319,8 @@ BEGIN
   SELECT revoked_at INTO v_revoked_at FROM api_keys WHERE id = v_id;
   IF v_revoked_at IS NULL THEN
     SET v_revoked_at = UTC_TIMESTAMP();
-    UPDATE api_keys SET revoked_at = v_revoked_at WHERE id = v_id;
+    UPDATE api_keys SET revoked_at = v_revoked_at, key_sealed = NULL
+     WHERE id = v_id;
     CALL admin_audit_add('key_revoke', p_key, '{}');
   END IF;
   COMMIT;
@@ -756,6 +758,8 @@ BEGIN
          spending_limit_cents =
            COALESCE(p_spending_limit_cents, spending_limit_cents),
          count_limit = COALESCE(p_count_limit, count_limit),
+         locked_merchant_name = IF(type = 'merchant_locked',
+                                   locked_merchant_name, NULL),
          locked_merchant = IF(type = 'merchant_locked', locked_merchant,
                               NULL)
    WHERE id = v_card;

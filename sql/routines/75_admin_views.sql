@@ -80,8 +80,8 @@ SELECT DATE(t.created_at) AS day, w.mode, COUNT(*) AS transactions,
          AS requested_cents,
        CAST(SUM(t.authorized_cents) AS SIGNED) AS authorized_cents,
        CAST(SUM(t.cleared_cents) AS SIGNED) AS cleared_cents,
-       CAST(SUM(IF(t.kind = 'refund', t.requested_cents, 0)) AS SIGNED)
-         AS refunded_cents
+       CAST(SUM(IF(t.kind = 'refund', t.requested_cents - t.reversed_cents,
+                   0)) AS SIGNED) AS refunded_cents
   FROM transactions AS t JOIN wallets AS w ON w.id = t.wallet_id
  GROUP BY DATE(t.created_at), w.mode;
 

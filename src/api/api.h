@@ -28,6 +28,12 @@ struct keyring;
 struct metrics;
 struct throttle;
 
+enum {
+	DIALECT_NATIVE,
+	DIALECT_PRIVACY,
+	DIALECTS
+};
+
 /* What a worker keeps between requests. */
 struct service {
 	const struct config *config;
@@ -36,9 +42,11 @@ struct service {
 	struct throttle *throttle;
 	struct db *db;
 	struct gate *gate;
-	char *openapi;	      /* the document, made at start */
-	int64_t key_to_touch; /* after the reply; 0: none */
-	int route_index;      /* of the request in hand */
+	char *openapi[DIALECTS]; /* the documents, made at start */
+	/* What is noted of a key after the reply; 0: nothing. */
+	int64_t key_to_touch, key_to_keep;
+	char key_to_keep_public_id[32];
+	int route_index; /* of the request in hand */
 };
 
 /* What a request may hold: its table, and the struct that the table fills. */
@@ -54,6 +62,7 @@ struct call {
 	struct request *request;
 	struct reply *reply;
 	struct arena *arena;
+	const struct dialect *dialect;
 	const struct route *route;
 	const char *args[ROUTE_ARGS]; /* the path's {…} */
 	struct login *login;	      /* NULL on public routes */
@@ -78,15 +87,45 @@ struct route {
 	int status;			  /* of success */
 	const struct emit_object *answer; /* NULL: not a JSON object of ours */
 	bool list;			  /* answer's rows in a list */
+	const char *media;		  /* NULL: application/json */
 	void (*handle)(struct call *call);
 	const char *summary;
 };
-extern const struct route routes[];
+extern const struct route routes[], privacy_routes[];
 extern const size_t route_count;
+
+/* One way to speak of the same cards: its words for what is asked, and for why
+ * it is refused. */
+struct dialect {
+	const char *name; /* as api_keys has it */
+	const struct route *routes;
+	size_t route_count;
+	bool loose; /* a trailing slash is ignored; a body is JSON, whatever its
+		       Content-Type says */
+	void (*refuse)(struct call *call, const struct fault *fault);
+	const struct emit_object *error;
+	/* Of a list's reply; the first is the rows, whose object is filled in.
+	 */
+	const struct emit_field *list_fields;
+	size_t list_count;
+	/* Of the document: its security scheme by name and as JSON. */
+	const char *security, *scheme, *description;
+};
+extern const struct dialect dialects[DIALECTS];
+
+/* A dialect's list of one kind of rows. */
+#define LIST_FIELDS_MAX 8
+struct list_envelope {
+	struct emit_field fields[LIST_FIELDS_MAX];
+	struct emit_object object;
+};
+void list_envelope_make(struct list_envelope *envelope,
+			const struct dialect *dialect,
+			const struct emit_object *row);
 
 #define TEXT_LIST_SCHEMA "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
-/* Replies. */
+/* Replies. What is refused is told in the words of the call's dialect. */
 void reply_refuse(struct call *call, const struct fault *fault);
 void reply_error(struct call *call, enum error_code code, const char *param);
 void reply_object(struct call *call, const struct emit_object *object,
@@ -100,6 +139,13 @@ enum error_code call_effect(struct call *call,
 						  enum error_code *refusal),
 			    void (*render)(const void *arg, struct text *body),
 			    void *arg);
+/* The same where run says with what HTTP status its answer goes: *status. */
+enum error_code call_effect_status(
+	struct call *call,
+	enum db_result (*run)(const struct flow *flow, void *arg,
+			      enum error_code *refusal),
+	void (*render)(const void *arg, struct text *body), void *arg,
+	const int *status);
 
 /* On whose behalf a call changes something. */
 struct flow call_flow(const struct call *call);
@@ -175,6 +221,12 @@ void list_reply(struct call *call, const struct list_call *list,
 bool snapshot_read(struct arena *arena, const json_t *object,
 		   const struct row_shape *shape, void *row);
 
-extern const struct emit_object page_object, error_object;
+void native_refuse(struct call *call, const struct fault *fault);
+/* When to try again, in seconds, where the refusal asks for it; else NULL. */
+const char *retry_after(enum error_code code);
+
+extern const struct emit_object error_object;
+#define LIST_FIELDS 2
+extern const struct emit_field native_list_fields[LIST_FIELDS];
 
 #endif

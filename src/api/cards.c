@@ -4,6 +4,7 @@
 #include "../base/arena.h"
 #include "../base/config.h"
 #include "../core/card.h"
+#include "../core/decide.h"
 #include "../flow/cards.h"
 #include "../store/bins.h"
 #include "resources.h"
@@ -155,6 +156,9 @@ struct card_view {
 static const char *const frozen_reasons[] = {"customer",	 "operator",
 					     "auto_freeze",	 "overdrawn",
 					     "deposit_reversed", NULL};
+static const char *const type_names[] = {
+	"unlocked", "single_use", "merchant_locked", "digital_wallet", NULL};
+static const char *const funding_names[] = {"prepaid", "wallet", NULL};
 static const char *const network_names[] = {"visa", "mastercard", NULL};
 
 #define CARD(title, kind, member, ...)                                         \
@@ -187,6 +191,13 @@ static const char *const network_names[] = {"visa", "mastercard", NULL};
 			     "{\"type\":\"object\",\"additionalProperties\":"  \
 			     "{\"type\":[\"string\",\"number\",\"boolean\"]}"  \
 			     "}"),                                             \
+		CARD("type", EMIT_TEXT, type, .values = type_names),           \
+		CARD("funding", EMIT_TEXT, funding, .values = funding_names,   \
+		     .doc = "What pays: money on the card (prepaid), or the "  \
+			    "wallet."),                                        \
+		CARD("limit_window", EMIT_TEXT, limit_window,                  \
+		     .values = limit_window_names,                             \
+		     .doc = "What spending_limit looks back on."),             \
 		CARD("created_at", EMIT_TIME, created_at),                     \
 		CARD("expires_at", EMIT_TIME, expires_at),                     \
 		CARD("last_used_at", EMIT_TIME, last_used_at,                  \
@@ -474,6 +485,10 @@ void cards_create(struct call *call)
 					call->arena, &body->categories),
 				.auto_freeze_at = body->auto_freeze_at,
 				.metadata = body->metadata,
+				.type = "unlocked",
+				.funding = "prepaid",
+				.limit_window =
+					limit_window_names[LIMIT_MONTHLY],
 			},
 	};
 

@@ -21,28 +21,85 @@ struct gate {
 	struct login cache[CACHE_SLOTS];
 };
 
-/* One way in: how its credential is recognized. A credential that a way takes
- * for its own comes back without its scheme. */
+/* One way in: how its credential is recognized, and what one without a key is
+ * told. A credential that a way takes for its own comes back without its
+ * scheme. */
 struct way_in {
 	const char *dialect;
+	enum error_code no_key;
 	const char *(*credential)(const struct request *request);
 };
 
-static const char *bearer_credential(const struct request *request)
+/* What follows "scheme "; "" for the bare scheme, NULL for another one. */
+static const char *after_scheme(const char *value, const char *scheme)
 {
-	const char *value = request->authorization;
+	size_t len = strlen(scheme);
 
-	if (value == NULL || strncasecmp(value, "Bearer ", 7) != 0)
+	if (value == NULL || strncasecmp(value, scheme, len) != 0 ||
+	    (value[len] != ' ' && value[len] != '\0'))
 		return NULL;
-	value += 7;
+	value += len;
 	while (*value == ' ')
 		value++;
 	return value;
 }
 
+static const char *bearer_credential(const struct request *request)
+{
+	return after_scheme(request->authorization, "Bearer");
+}
+
+/* With its scheme, or, as several clients of it send it, without. */
+static const char *api_key_credential(const struct request *request)
+{
+	static const char *const schemes[] = {"Basic", "Digest", "Token"};
+	const char *value = request->authorization;
+	const char *key = after_scheme(value, "api-key");
+
+	if (key != NULL || value == NULL)
+		return key;
+	for (const char *p = value; *p != '\0'; p++)
+		if (*p <= ' ' || *p > '~')
+			return NULL;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strcasecmp(value, schemes[i]) == 0)
+			return NULL;
+	return value;
+}
+
 static const struct way_in ways_in[] = {
-	{"native", bearer_credential},
+	{"native", ERR_CREDENTIALS_INVALID, bearer_credential},
+	{"privacy", ERR_CREDENTIALS_MALFORMED, api_key_credential},
 };
+
+static const struct way_in *way_find(const struct request *request,
+				     const char **credential)
+{
+	for (size_t i = 0; i < sizeof(ways_in) / sizeof(ways_in[0]); i++) {
+		*credential = ways_in[i].credential(request);
+		if (*credential != NULL)
+			return &ways_in[i];
+	}
+	return NULL;
+}
+
+const char *gate_dialect(const struct request *request)
+{
+	const char *credential;
+	const struct way_in *way = way_find(request, &credential);
+
+	if (way == NULL && request->authorization == NULL &&
+	    request->seed == NULL)
+		return NULL;
+	return way == NULL ? "native" : way->dialect;
+}
+
+const char *gate_credential(const struct request *request)
+{
+	const char *credential;
+
+	return way_find(request, &credential) == NULL ? NULL : credential;
+}
 
 struct gate *gate_new(int64_t cache_s)
 {
@@ -106,9 +163,14 @@ static enum error_code login_fetch(struct db *db, struct arena *arena,
 	login->last_used_at = row.last_used_at;
 	text_copy(login->key_public_id, sizeof(login->key_public_id),
 		  row.key_public_id);
+	text_copy(login->account_public_id, sizeof(login->account_public_id),
+		  row.account_public_id);
+	text_copy(login->wallet_public_id, sizeof(login->wallet_public_id),
+		  row.wallet_public_id);
 	text_copy(login->dialect, sizeof(login->dialect), row.dialect);
 	text_copy(login->networks, sizeof(login->networks), row.networks);
 	login->test = strcmp(row.mode, "test") == 0;
+	login->kept = row.kept;
 	login->revoked = row.revoked_at != 0;
 	login->account_active = strcmp(row.account_status, "active") == 0;
 	login->scopes = scopes_of(row.scopes);
@@ -139,8 +201,8 @@ static enum error_code login_check(const struct login *login,
 enum error_code gate_login(struct gate *gate, struct db *db,
 			   const struct request *request, struct login **login)
 {
-	const struct way_in *way = NULL;
-	const char *credential = NULL;
+	const struct way_in *way;
+	const char *credential;
 	unsigned char hash[32];
 	struct login *cached;
 	size_t slot;
@@ -149,15 +211,11 @@ enum error_code gate_login(struct gate *gate, struct db *db,
 		return ERR_CREDENTIALS_AMBIGUOUS;
 	if (request->authorization == NULL && request->seed == NULL)
 		return ERR_CREDENTIALS_MISSING;
-	for (size_t i = 0; i < sizeof(ways_in) / sizeof(ways_in[0]); i++) {
-		credential = ways_in[i].credential(request);
-		if (credential != NULL) {
-			way = &ways_in[i];
-			break;
-		}
-	}
-	if (way == NULL || *credential == '\0')
+	way = way_find(request, &credential);
+	if (way == NULL)
 		return ERR_CREDENTIALS_INVALID;
+	if (*credential == '\0')
+		return way->no_key;
 	sha256((struct bytes){credential, strlen(credential)}, hash);
 	slot = (hash[0] | (size_t)hash[1] << 8) % CACHE_SLOTS;
 	cached = &gate->cache[slot];

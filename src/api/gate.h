@@ -20,8 +20,11 @@ enum {
 struct login {
 	unsigned char hash[32];
 	int64_t key_id, wallet_id, expires_at, last_used_at;
-	char key_public_id[32], dialect[16], networks[1025];
+	char key_public_id[32], account_public_id[32], wallet_public_id[32];
+	char dialect[16], networks[1025];
 	bool test, revoked, account_active;
+	bool kept; /* the key itself is kept encrypted, where its dialect needs
+		      it again */
 	unsigned scopes;
 	int64_t fetched_us;
 };
@@ -36,6 +39,12 @@ struct gate;
 
 struct gate *gate_new(int64_t cache_s);
 void gate_free(struct gate *gate);
+
+/* The dialect that the credential's scheme speaks, by its name; NULL for a
+ * request without a credential, "native" for a scheme that nobody knows. */
+const char *gate_dialect(const struct request *request);
+/* The key in the request, without its scheme; NULL when there is none. */
+const char *gate_credential(const struct request *request);
 
 /*
  * Who sends this request. ERR_NONE with *login set (valid until the next

@@ -43,6 +43,14 @@ static const struct spec_field reversal_fields[] = {
 	OPTIONAL_AMOUNT,
 	MESSAGE_REF,
 };
+static const struct spec_field refund_reversal_fields[] = {
+	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,
+	      .too_small = ERR_AMOUNT_TOO_SMALL,
+	      .too_large = ERR_AMOUNT_TOO_LARGE,
+	      .given = offsetof(struct message_input, amount_given),
+	      .doc = "What is left of the refund, when left out."),
+	MESSAGE_REF,
+};
 static const struct message_input message_defaults = {
 	.final = true,
 	.amount = MONEY_USD(0),
@@ -53,12 +61,16 @@ static const struct spec clearing_spec =
 	SPEC("NetworkClearing", clearing_fields);
 static const struct spec reversal_spec =
 	SPEC("NetworkReversal", reversal_fields);
+static const struct spec refund_reversal_spec =
+	SPEC("NetworkRefundReversal", refund_reversal_fields);
 const struct shape network_amount_body = {
 	&amount_spec, sizeof(struct message_input), &message_defaults};
 const struct shape network_clearing_body = {
 	&clearing_spec, sizeof(struct message_input), &message_defaults};
 const struct shape network_reversal_body = {
 	&reversal_spec, sizeof(struct message_input), &message_defaults};
+const struct shape network_refund_reversal_body = {
+	&refund_reversal_spec, sizeof(struct message_input), &message_defaults};
 
 struct posting_input {
 	const char *card_id, *pan, *network_ref, *original_network_ref;
@@ -285,4 +297,19 @@ void network_refund(struct call *call)
 			       &message.refund.card))
 		return;
 	call_effect(call, payment_refund_run, message_print, &message);
+}
+
+void network_refund_reversal(struct call *call)
+{
+	const struct message_input *input = call->body;
+	struct payment_message message = {
+		.refund_reversal =
+			{
+				.target = target(call),
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+			},
+	};
+
+	call_effect(call, payment_refund_reverse_run, message_print, &message);
 }

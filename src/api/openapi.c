@@ -94,37 +94,37 @@ static void parameters_print(struct text *out, const struct route *route)
 	text_add(out, "]");
 }
 
-static void answer_schema_print(struct text *out, const struct route *route)
+static void answer_schema_print(struct text *out, const struct dialect *dialect,
+				const struct route *route)
 {
-	if (route->list)
-		text_printf(out,
-			    "{\"type\":\"object\",\"additionalProperties\":"
-			    "false,\"required\":[\"data\",\"pagination\"],"
-			    "\"properties\":{\"data\":{\"type\":\"array\","
-			    "\"items\":{\"$ref\":\"#/components/schemas/%s\"}}"
-			    ",\"pagination\":{\"$ref\":\"#/components/schemas/"
-			    "Pagination\"}}}",
-			    route->answer->name);
-	else
+	struct list_envelope list;
+
+	if (route->list) {
+		list_envelope_make(&list, dialect, route->answer);
+		emit_print_schema(out, &list.object);
+	} else {
 		text_printf(out, "{\"$ref\":\"#/components/schemas/%s\"}",
 			    route->answer->name);
+	}
 }
 
-static void responses_print(struct text *out, const struct route *route)
+static void responses_print(struct text *out, const struct dialect *dialect,
+			    const struct route *route)
 {
 	text_printf(out, ",\"responses\":{\"%d\":{\"description\":\"Done.\"",
 		    route->status);
 	if (route->answer != NULL) {
 		text_add(out, ",\"content\":{\"application/json\":"
 			      "{\"schema\":");
-		answer_schema_print(out, route);
+		answer_schema_print(out, dialect, route);
 		text_add(out, "}}");
-	} else if (strstr(route->key.pattern, ".json") != NULL) {
-		text_add(out, ",\"content\":{\"application/json\":"
-			      "{\"schema\":{\"type\":\"object\"}}}");
 	} else {
-		text_add(out, ",\"content\":{\"text/plain\":{\"schema\":"
-			      "{\"type\":\"string\"}}}");
+		text_printf(out,
+			    ",\"content\":{\"%s\":{\"schema\":"
+			    "{\"type\":\"%s\"}}}",
+			    route->media == NULL ? "application/json"
+						 : route->media,
+			    route->media == NULL ? "object" : "string");
 	}
 	text_add(out, "}");
 	if (route->answer == &status_object)
@@ -137,7 +137,8 @@ static void responses_print(struct text *out, const struct route *route)
 		      "Error\"}}");
 }
 
-static void operation_print(struct text *out, const struct route *route)
+static void operation_print(struct text *out, const struct dialect *dialect,
+			    const struct route *route)
 {
 	const char *method = http_method_names[route->key.method];
 
@@ -159,79 +160,87 @@ static void operation_print(struct text *out, const struct route *route)
 		spec_print_schema(out, route->body->spec);
 		text_add(out, "}}}");
 	}
-	responses_print(out, route);
+	responses_print(out, dialect, route);
 	text_add_char(out, '}');
 }
 
 /* Routes of one pattern stand together under one path. */
-static void paths_print(struct text *out)
+static void paths_print(struct text *out, const struct dialect *dialect)
 {
+	const struct route *all = dialect->routes;
 	bool first_path = true;
 
-	for (size_t i = 0; i < route_count; i++) {
-		const char *pattern = routes[i].key.pattern;
+	for (size_t i = 0; i < dialect->route_count; i++) {
+		const char *pattern = all[i].key.pattern;
 		bool seen = false, first = true;
 
 		for (size_t j = 0; j < i; j++)
-			seen |= strcmp(routes[j].key.pattern, pattern) == 0;
+			seen |= strcmp(all[j].key.pattern, pattern) == 0;
 		if (seen)
 			continue;
 		text_add(out, first_path ? "" : ",");
 		first_path = false;
 		emit_string(out, pattern);
 		text_add(out, ":{");
-		for (size_t j = i; j < route_count; j++) {
-			if (strcmp(routes[j].key.pattern, pattern) != 0)
+		for (size_t j = i; j < dialect->route_count; j++) {
+			if (strcmp(all[j].key.pattern, pattern) != 0)
 				continue;
 			text_add(out, first ? "" : ",");
 			first = false;
-			operation_print(out, &routes[j]);
+			operation_print(out, dialect, &all[j]);
 		}
 		text_add_char(out, '}');
 	}
 }
 
-static void components_print(struct text *out)
+static void schemas_print(struct text *out, const struct dialect *dialect)
 {
 	struct components all = {.count = 0};
 
-	component_add(&all, &error_object);
-	component_add(&all, &page_object);
-	for (size_t i = 0; i < route_count; i++)
-		if (routes[i].answer != NULL)
-			component_add(&all, routes[i].answer);
-	text_add(out, "\"components\":{\"schemas\":{");
+	component_add(&all, dialect->error);
+	for (size_t i = 0; i < dialect->list_count; i++)
+		if (dialect->list_fields[i].object != NULL)
+			component_add(&all, dialect->list_fields[i].object);
+	for (size_t i = 0; i < dialect->route_count; i++)
+		if (dialect->routes[i].answer != NULL)
+			component_add(&all, dialect->routes[i].answer);
+	text_add(out, "\"schemas\":{");
 	for (size_t i = 0; i < all.count; i++) {
 		text_add(out, i == 0 ? "" : ",");
 		emit_string(out, all.objects[i]->name);
 		text_add_char(out, ':');
 		emit_print_schema(out, all.objects[i]);
 	}
-	text_add(
+	text_add_char(out, '}');
+}
+
+static void components_print(struct text *out, const struct dialect *dialect)
+{
+	text_add(out, "\"components\":{");
+	schemas_print(out, dialect);
+	text_printf(
 		out,
-		"},\"parameters\":{\"IdempotencyKey\":{\"name\":"
+		",\"parameters\":{\"IdempotencyKey\":{\"name\":"
 		"\"X-Idempotency-Key\",\"in\":\"header\",\"schema\":{\"type\":"
 		"\"string\",\"minLength\":1,\"maxLength\":255},\"description\":"
 		"\"The same key with the same request gets the first answer "
 		"again, for 24 hours.\"}},\"responses\":{\"Error\":{"
 		"\"description\":\"Refused, without effect.\",\"content\":{"
 		"\"application/json\":{\"schema\":{\"$ref\":\"#/components/"
-		"schemas/Error\"}}}}},\"securitySchemes\":{\"bearer\":{"
-		"\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
-		"\"sk_live_… or sk_test_…\"}}}");
+		"schemas/%s\"}}}}},\"securitySchemes\":{\"%s\":%s}}",
+		dialect->error->name, dialect->security, dialect->scheme);
 }
 
-void openapi_print(struct text *out)
+void openapi_print(struct text *out, const struct dialect *dialect)
 {
-	text_add(out,
-		 "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Cardstock\","
-		 "\"version\":\"1\",\"description\":\"Issue and control "
-		 "virtual cards. Money is in dollars with two decimals, time "
-		 "is RFC 3339 UTC.\",\"license\":{\"name\":\"Apache-2.0\","
-		 "\"identifier\":\"Apache-2.0\"}},\"security\":[{\"bearer\":"
-		 "[]}],\"paths\":{");
-	paths_print(out);
+	text_printf(out,
+		    "{\"openapi\":\"3.1.0\",\"info\":{\"title\":"
+		    "\"Cardstock\",\"version\":\"1\",\"description\":\"%s\","
+		    "\"license\":{\"name\":\"Apache-2.0\",\"identifier\":"
+		    "\"Apache-2.0\"}},\"security\":[{\"%s\":[]}],\"paths\":{",
+		    dialect->description, dialect->security);
+	paths_print(out, dialect);
 	text_add(out, "},");
-	components_print(out);
+	components_print(out, dialect);
 	text_add_char(out, '}');
 }

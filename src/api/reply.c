@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <string.h>
 
 #include "../base/arena.h"
@@ -60,14 +61,42 @@ static const struct emit_field page_fields[] = {
 	 .offset = offsetof(struct page, next_cursor),
 	 .doc = "For the next page; null on the last."},
 };
-const struct emit_object page_object = EMIT("Pagination", page_fields);
+static const struct emit_object page_object = EMIT("Pagination", page_fields);
 
-/* When to try again, in seconds, where the status asks for it. */
-static const char *retry_after(enum error_code code, int status)
+struct list_reply {
+	struct emit_list data;
+	struct page page;
+};
+
+const struct emit_field native_list_fields[LIST_FIELDS] = {
+	{.name = "data",
+	 .kind = EMIT_LIST,
+	 .offset = offsetof(struct list_reply, data)},
+	{.name = "pagination",
+	 .kind = EMIT_OBJECT,
+	 .object = &page_object,
+	 .offset = offsetof(struct list_reply, page)},
+};
+
+void list_envelope_make(struct list_envelope *envelope,
+			const struct dialect *dialect,
+			const struct emit_object *row)
+{
+	assert(dialect->list_count <= LIST_FIELDS_MAX);
+	memcpy(envelope->fields, dialect->list_fields,
+	       dialect->list_count * sizeof(envelope->fields[0]));
+	envelope->fields[0].object = row;
+	envelope->object = (struct emit_object){
+		.fields = envelope->fields,
+		.count = dialect->list_count,
+	};
+}
+
+const char *retry_after(enum error_code code)
 {
 	if (code == ERR_RATE_LIMITED)
 		return "10";
-	return status == 503 ? "1" : NULL;
+	return error_info(code)->status == 503 ? "1" : NULL;
 }
 
 /* What a refusal is to a processor: 30 a malformed message, 25 a reference to
@@ -79,10 +108,10 @@ static const char *network_response(int status)
 	return status == 404 ? "25" : "30";
 }
 
-void reply_refuse(struct call *call, const struct fault *fault)
+void native_refuse(struct call *call, const struct fault *fault)
 {
 	const struct error_info *info = error_info(fault->code);
-	const char *again = retry_after(fault->code, info->status);
+	const char *again = retry_after(fault->code);
 	struct error_body body = {
 		.error = info->code,
 		.message = fault->message != NULL ? fault->message
@@ -102,6 +131,11 @@ void reply_refuse(struct call *call, const struct fault *fault)
 		reply_header(call->reply, "Retry-After", again);
 	if (info->status == 401)
 		reply_header(call->reply, "WWW-Authenticate", "Bearer");
+}
+
+void reply_refuse(struct call *call, const struct fault *fault)
+{
+	call->dialect->refuse(call, fault);
 }
 
 void reply_error(struct call *call, enum error_code code, const char *param)
@@ -167,10 +201,20 @@ enum error_code call_effect(struct call *call,
 			    void (*render)(const void *arg, struct text *body),
 			    void *arg)
 {
+	return call_effect_status(call, run, render, arg, &call->route->status);
+}
+
+enum error_code call_effect_status(
+	struct call *call,
+	enum db_result (*run)(const struct flow *flow, void *arg,
+			      enum error_code *refusal),
+	void (*render)(const void *arg, struct text *body), void *arg,
+	const int *status)
+{
 	const struct request *request = call->request;
 	struct flow flow = call_flow(call);
 	struct effect effect = {
-		.status = call->route->status,
+		.status = status,
 		.run = run,
 		.render = render,
 		.arg = arg,
@@ -181,6 +225,9 @@ enum error_code call_effect(struct call *call,
 	if (call->route->key.method != METHOD_GET && call->login != NULL &&
 	    request->idempotency_key != NULL) {
 		text_init(&whole, call->arena);
+		/* The same words may mean another thing in another dialect. */
+		if (call->dialect != &dialects[DIALECT_NATIVE])
+			text_printf(&whole, "%s ", call->dialect->name);
 		text_printf(&whole, "%s %s?%s\n",
 			    http_method_names[request->method], request->path,
 			    request->query);
@@ -272,22 +319,17 @@ bool list_open(struct call *call, struct list_call *list,
 	return true;
 }
 
-/* Prints the rows, each as its shape shows it; answers the last one's place. */
-static struct list_place rows_print(struct call *call,
+/* Fills the views, each as its shape shows its row; answers the last one's
+ * place. */
+static struct list_place views_fill(struct call *call,
 				    const struct list_shape *shape,
-				    const char *rows, size_t count)
+				    const char *rows, size_t count, char *views)
 {
-	struct text *body = &call->reply->body;
-	void *view = arena_alloc(call->arena, shape->view_size);
 	struct list_place last = {0, 0};
 
-	for (size_t i = 0; i < count; i++) {
-		memset(view, 0, shape->view_size);
-		last = shape->show(call, rows + i * shape->row_size, view);
-		if (i > 0)
-			text_add_char(body, ',');
-		emit_object(body, shape->object, view);
-	}
+	for (size_t i = 0; i < count; i++)
+		last = shape->show(call, rows + i * shape->row_size,
+				   views + i * shape->view_size);
 	return last;
 }
 
@@ -296,26 +338,32 @@ void list_reply(struct call *call, const struct list_call *list,
 		const void *rows)
 {
 	const struct list_result *result = &list->result;
-	struct text *body = &call->reply->body;
+	size_t size = result->count * shape->view_size;
+	char *views = arena_alloc(call->arena, size + 1);
+	struct list_envelope envelope;
 	struct list_place last;
-	struct page page = {
-		.page = list->number,
-		.per_page = list->window.per_page,
-		.total = result->total,
-		.total_pages = page_count(result->total, list->window.per_page),
+	struct list_reply reply = {
+		.data = {views, result->count, shape->view_size},
+		.page =
+			{
+				.page = list->number,
+				.per_page = list->window.per_page,
+				.total = result->total,
+				.total_pages = page_count(
+					result->total, list->window.per_page),
+			},
 	};
 
 	if (status != DB_OK) {
 		reply_error(call, error_of_result(status), NULL);
 		return;
 	}
-	text_add(body, "{\"data\":[");
-	last = rows_print(call, shape, rows, result->count);
+	memset(views, 0, size);
+	last = views_fill(call, shape, rows, result->count, views);
 	if (result->more)
-		page.next_cursor =
+		reply.page.next_cursor =
 			cursor_make(call, list->name, last, list->number + 1);
-	text_add(body, "],\"pagination\":");
-	emit_object(body, &page_object, &page);
-	text_add_char(body, '}');
+	list_envelope_make(&envelope, call->dialect, shape->object);
+	emit_object(&call->reply->body, &envelope.object, &reply);
 	call->reply->status = call->route->status;
 }

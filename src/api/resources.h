@@ -2,8 +2,11 @@
 #ifndef API_RESOURCES_H
 #define API_RESOURCES_H
 
+#include "../base/token.h"
 #include "../flow/payments.h"
+#include "../store/cards.h"
 #include "../store/events.h"
+#include "../store/funding.h"
 #include "api.h"
 
 /* What routes.c takes from the resource files: tables and handlers, one file
@@ -155,7 +158,8 @@ bool payment_card_fill(struct call *call, const char *card_id, const char *pan,
 
 /* simulate_payments.c */
 extern const struct shape simulate_amount_body, simulate_clearing_body,
-	simulate_reversal_body, simulate_force_post_body, simulate_refund_body;
+	simulate_reversal_body, simulate_force_post_body, simulate_refund_body,
+	simulate_refund_reversal_body;
 void simulate_authorization(struct call *call);
 void simulate_increment(struct call *call);
 void simulate_advice(struct call *call);
@@ -163,6 +167,7 @@ void simulate_clearing(struct call *call);
 void simulate_reversal(struct call *call);
 void simulate_force_post(struct call *call);
 void simulate_refund(struct call *call);
+void simulate_refund_reversal(struct call *call);
 
 /* explain.c */
 extern const struct emit_object explain_object;
@@ -170,7 +175,8 @@ void cards_explain(struct call *call);
 
 /* network.c */
 extern const struct shape network_amount_body, network_clearing_body,
-	network_reversal_body, network_force_post_body, network_refund_body;
+	network_reversal_body, network_force_post_body, network_refund_body,
+	network_refund_reversal_body;
 extern const struct emit_object network_answer_object;
 void network_authorization(struct call *call);
 void network_increment(struct call *call);
@@ -179,8 +185,202 @@ void network_clearing(struct call *call);
 void network_reversal(struct call *call);
 void network_force_post(struct call *call);
 void network_refund(struct call *call);
+void network_refund_reversal(struct call *call);
+
+/* --- the Privacy dialect -------------------------------------------------- */
+
+/* privacy.c: what its resources have in common. */
+struct privacy_error {
+	const char *debugging_request_id, *message;
+	const char *token; /* of a declined authorization; else NULL */
+};
+extern const struct emit_object privacy_error_object;
+#define PRIVACY_LIST_FIELDS 5
+extern const struct emit_field privacy_list_fields[PRIVACY_LIST_FIELDS];
+void privacy_refuse(struct call *call, const struct fault *fault);
+/* A refusal in a sentence of its own: 422, for what is understood and not to be
+ * had here. */
+void privacy_unsupported(struct call *call, const char *sentence);
+/* 400 "name is not a valid parameter: rule", the rule without a full stop. */
+void privacy_invalid(struct call *call, const char *name, const char *rule);
+
+/* The UUID by which an id of ours ("card_…") goes here; in the arena. NULL for
+ * NULL. */
+const char *privacy_token(struct arena *arena, const char *public_id);
+/* The id behind a token in the path; false, with 404 written, when it cannot be
+ * one of ours. */
+bool privacy_path_id(struct call *call, const char *prefix, char id[ID_SIZE]);
+/*
+ * The id behind a token in query or body. False, with the reply written, when
+ * it is no UUID; a UUID that cannot be one of ours leaves an id that nothing
+ * has. token NULL leaves "".
+ */
+bool privacy_param_id(struct call *call, const char *name, const char *token,
+		      const char *prefix, char id[ID_SIZE]);
+/* Whether token is NULL or the account of the key; false with 400 written. */
+bool privacy_account_own(struct call *call, const char *token);
+
+/* Pages. Each list's query struct holds one of these. */
+struct privacy_page_query {
+	int64_t page, page_size, begin, end; /* begin, end: 0 when not given */
+	bool page_given;
+	const char *starting_after, *ending_before;
+};
+#define PRIVACY_PAGE_DEFAULT                                                   \
+	{                                                                      \
+		.page = 1, .page_size = 50                                     \
+	}
+#define PRIVACY_TOKEN .ascii = true, .min = 36, .max = 36
+#define PRIVACY_PAGE_FIELDS(type, member)                                      \
+	{.name = "page",                                                       \
+	 .kind = SPEC_INT,                                                     \
+	 .min = 1,                                                             \
+	 .max = 1000000000,                                                    \
+	 .offset = offsetof(type, member.page),                                \
+	 .given = offsetof(type, member.page_given),                           \
+	 .doc = "Page number, from 1."},                                       \
+		{.name = "page_size",                                          \
+		 .kind = SPEC_INT,                                             \
+		 .min = 1,                                                     \
+		 .max = 1000,                                                  \
+		 .offset = offsetof(type, member.page_size),                   \
+		 .doc = "Entries per page."},                                  \
+		{.name = "begin",                                              \
+		 .kind = SPEC_TIME,                                            \
+		 .offset = offsetof(type, member.begin),                       \
+		 .doc = "YYYY-MM-DD: made on this day or later."},             \
+		{.name = "end",                                                \
+		 .kind = SPEC_TIME,                                            \
+		 .offset = offsetof(type, member.end),                         \
+		 .doc = "YYYY-MM-DD: made before this day."},                  \
+		{.name = "starting_after",                                     \
+		 .kind = SPEC_TEXT,                                            \
+		 PRIVACY_TOKEN,                                                \
+		 .offset = offsetof(type, member.starting_after),              \
+		 .doc = "Token: the entries behind this one, not a page."},    \
+	{                                                                      \
+		.name = "ending_before", .kind = SPEC_TEXT, PRIVACY_TOKEN,     \
+		.offset = offsetof(type, member.ending_before),                \
+		.doc = "Token: the entries before this one, not a page."       \
+	}
+
+/* The page in hand, for the list's query and for its reply. */
+struct privacy_page {
+	struct list_window window;
+	struct list_place place; /* what window.after points to */
+	int64_t number;
+	bool backward; /* the rows are to be shown in reverse */
+};
+/*
+ * Opens a page of a list that is newest first and whose ids begin with prefix.
+ * place tells where the row of that id stands in the list of the wallet, or
+ * DB_NO_ROW. False when the query does not make sense: the reply is written.
+ */
+bool privacy_page_open(struct call *call,
+		       const struct privacy_page_query *query,
+		       const char *prefix,
+		       enum db_result (*place)(struct call *call,
+					       const char *id,
+					       struct list_place *place),
+		       struct privacy_page *page);
+/* Whether what was made at that time is between begin and end. */
+bool privacy_made_within(const struct privacy_page_query *query, int64_t made);
+/* {"data", "page", "total_entries", "total_pages", "has_more"}. */
+void privacy_reply_list(struct call *call, const struct emit_object *object,
+			struct emit_list rows, const struct list_result *result,
+			const struct privacy_page *page);
+
+/* privacy_accounts.c */
+extern const struct shape privacy_accounts_query, privacy_account_patch_body;
+extern const struct emit_object privacy_status_object, privacy_account_object;
+void privacy_status(struct call *call);
+void privacy_accounts_list(struct call *call);
+void privacy_account_get(struct call *call);
+void privacy_account_patch(struct call *call);
+
+/* privacy_funding.c: the wallet as a funding source. */
+struct privacy_funding {
+	const char *created; /* "YYYY-MM-DD HH:MM:SS" */
+	const char *token, *type, *state, *nickname, *account_name, *last_four;
+};
+/* From the wallet's row, which funding_get reads: one for all cards of a list.
+ */
+struct privacy_funding privacy_funding_show(struct arena *arena,
+					    const struct funding_row *row);
+/* Whether token is NULL or the wallet of the key; false with 400 written. */
+bool privacy_funding_own(struct call *call, const char *token);
+extern const struct shape privacy_fundings_query, privacy_funding_new_body,
+	privacy_funding_patch_body;
+extern const struct emit_object privacy_funding_object;
+void privacy_fundings_list(struct call *call);
+void privacy_fundings_bank(struct call *call);
+void privacy_fundings_card(struct call *call);
+void privacy_funding_new(struct call *call);
+void privacy_funding_patch(struct call *call);
+
+/* privacy_cards.c */
+struct privacy_card {
+	int64_t created;
+	const char *token, *last_four, *hostname, *memo, *type;
+	struct money spend_limit;
+	const char *spend_limit_duration, *state;
+	struct privacy_funding funding;
+	const char *pan, *cvv; /* NULL: not shown */
+	const char *exp_month, *exp_year, *account_token;
+};
+/* Without its number; funding is that of the card's wallet. */
+struct privacy_card privacy_card_show(struct arena *arena,
+				      const struct card_row *row,
+				      const struct funding_row *funding);
+extern const struct emit_object privacy_card_object, privacy_provision_object;
+extern const struct shape privacy_cards_query, privacy_card_query,
+	privacy_card_new_body, privacy_card_change_body, privacy_card_put_body,
+	privacy_card_provision_body, privacy_card_reissue_body;
+void privacy_cards_list(struct call *call);
+void privacy_card_list(struct call *call); /* legacy: of one, by query */
+void privacy_card_new(struct call *call);
+void privacy_card_get(struct call *call);
+void privacy_card_change(struct call *call);
+void privacy_card_put(struct call *call); /* legacy: the token in the body */
+void privacy_card_provision(struct call *call);
+void privacy_card_reissue(struct call *call);
+
+/* privacy_embed.c */
+extern const struct shape privacy_embed_query;
+void privacy_embed_card(struct call *call);
+
+/* privacy_transactions.c */
+extern const struct shape privacy_transactions_query, privacy_transaction_query;
+extern const struct emit_object privacy_transaction_object;
+void privacy_transactions_list(struct call *call);
+void privacy_transactions_all(struct call *call);
+void privacy_transactions_approvals(struct call *call);
+void privacy_transactions_declines(struct call *call);
+void privacy_transaction_get(struct call *call);
+/* A transaction.* event's snapshot as that dialect's webhook sends it: the bare
+ * transaction, in canonical JSON. False when it cannot be read, or is older
+ * than the dialect. */
+bool privacy_event_print(struct arena *arena, const json_t *snapshot,
+			 const struct funding_row *funding, struct text *body);
+/* X-Privacy-HMAC of a body: base64 of HMAC-SHA256 under the API key. */
+const char *privacy_signature(struct arena *arena, const char *key,
+			      struct bytes body);
+
+/* privacy_simulate.c */
+extern const struct shape privacy_authorize_body, privacy_void_body,
+	privacy_clearing_body, privacy_advice_body, privacy_return_body,
+	privacy_return_reversal_body;
+extern const struct emit_object privacy_simulated_object,
+	privacy_simulated_token_object;
+void privacy_simulate_authorize(struct call *call);
+void privacy_simulate_void(struct call *call);
+void privacy_simulate_clearing(struct call *call);
+void privacy_simulate_advice(struct call *call);
+void privacy_simulate_return(struct call *call);
+void privacy_simulate_return_reversal(struct call *call);
 
 /* status.c */
+extern const struct shape openapi_query;
 extern const struct emit_object status_object;
 void status_get(struct call *call);
 void openapi_get(struct call *call);

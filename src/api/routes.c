@@ -3,6 +3,7 @@
 
 #define GET(pattern) .key = {METHOD_GET, pattern}, .status = 200
 #define POST(pattern, code) .key = {METHOD_POST, pattern}, .status = (code)
+#define PUT(pattern) .key = {METHOD_PUT, pattern}, .status = 200
 #define PATCH(pattern) .key = {METHOD_PATCH, pattern}, .status = 200
 #define DELETE(pattern) .key = {METHOD_DELETE, pattern}, .status = 200
 
@@ -142,6 +143,8 @@ const struct route routes[] = {
 		"clear without an authorization"),
 	SANDBOX("refund", simulate_refund, simulate_refund_body,
 		"refund a purchase"),
+	SANDBOX("refund_reversal", simulate_refund_reversal,
+		simulate_refund_reversal_body, "take a refund back"),
 	{POST("/v1/simulate/3ds", 201), .scope = SCOPE_WRITE, .test_only = true,
 	 .body = &simulate_3ds_body, .answer = &challenge_object,
 	 .handle = simulate_3ds,
@@ -164,6 +167,8 @@ const struct route routes[] = {
 		"Clear without an authorization"),
 	NETWORK("refunds", network_refund, network_refund_body,
 		"Refund a purchase"),
+	NETWORK("refunds/{network_ref}/reversal", network_refund_reversal,
+		network_refund_reversal_body, "Take a refund back"),
 	{POST("/network/v1/3ds/challenges", 200), .scope = SCOPE_NETWORK,
 	 .body = &network_challenge_body, .answer = &network_challenge_object,
 	 .handle = network_challenge, .summary = "Challenge a cardholder"},
@@ -173,9 +178,173 @@ const struct route routes[] = {
 	 .summary = "Check a cardholder's code"},
 	{GET("/v1/status"), .answer = &status_object, .handle = status_get,
 	 .summary = "Whether the service works"},
-	{GET("/v1/openapi.json"), .handle = openapi_get,
-	 .summary = "This document"},
-	{GET("/metrics"), .handle = metrics_get,
+	{GET("/v1/openapi.json"), .query = &openapi_query,
+	 .handle = openapi_get, .summary = "This document"},
+	{GET("/metrics"), .media = "text/plain", .handle = metrics_get,
 	 .summary = "Counters for Prometheus"},
 };
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);
+
+/* The Privacy dialect: what is present, then what older clients call. */
+#define PRIVACY_CARD(handler, sentence)                                        \
+	.answer = &privacy_card_object, .handle = (handler),                   \
+	.summary = (sentence)
+#define PRIVACY_TRANSACTIONS(handler, sentence)                                \
+	.scope = SCOPE_READ, .answer = &privacy_transaction_object,            \
+	.list = true, .handle = (handler), .summary = (sentence)
+#define PRIVACY_SIMULATE(name, handler, takes, gives, sentence)                \
+	{                                                                      \
+		POST("/v1/simulate/" name, 201),                               \
+			.scope = SCOPE_WRITE, .test_only = true,               \
+			.body = &(takes), .answer = &(gives),                  \
+			.handle = (handler), .summary = "Sandbox: " sentence   \
+	}
+
+const struct route privacy_routes[] = {
+	{GET("/v1/cards"), .scope = SCOPE_READ, .query = &privacy_cards_query,
+	 .list = true, PRIVACY_CARD(privacy_cards_list, "List cards")},
+	{POST("/v1/cards", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_new_body,
+	 PRIVACY_CARD(privacy_card_new, "Create a card")},
+	{GET("/v1/cards/{card_token}"), .scope = SCOPE_READ,
+	 PRIVACY_CARD(privacy_card_get, "Get a card")},
+	{PATCH("/v1/cards/{card_token}"), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_change_body,
+	 PRIVACY_CARD(privacy_card_change, "Change a card")},
+	{POST("/v1/cards/{card_token}/provision", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_provision_body,
+	 .answer = &privacy_provision_object, .handle = privacy_card_provision,
+	 .summary = "Provision a card to a digital wallet"},
+	{POST("/v1/cards/{card_token}/reissue", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_reissue_body,
+	 PRIVACY_CARD(privacy_card_reissue,
+		      "Reissue a card: a virtual one stays as it is")},
+	{GET("/v1/card"), .scope = SCOPE_READ, .query = &privacy_card_query,
+	 .list = true,
+	 PRIVACY_CARD(privacy_card_list, "Older form of GET /v1/cards")},
+	{POST("/v1/card", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_card_new_body,
+	 PRIVACY_CARD(privacy_card_new, "Older form of POST /v1/cards")},
+	{PUT("/v1/card"), .scope = SCOPE_WRITE, .body = &privacy_card_put_body,
+	 PRIVACY_CARD(privacy_card_put,
+		      "Older form of PATCH /v1/cards/{card_token}")},
+	{GET("/v1/embed/card"), .query = &privacy_embed_query,
+	 .media = "text/html", .handle = privacy_embed_card,
+	 .summary = "Show a card as HTML, to whoever has a signed request"},
+	{GET("/v1/transactions"), .query = &privacy_transactions_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_list, "List transactions")},
+	{GET("/v1/transactions/{transaction_token}"), .scope = SCOPE_READ,
+	 .answer = &privacy_transaction_object,
+	 .handle = privacy_transaction_get, .summary = "Get a transaction"},
+	{GET("/v1/transaction/all"), .query = &privacy_transaction_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_all,
+			      "Older form of GET /v1/transactions")},
+	{GET("/v1/transaction/approvals"), .query = &privacy_transaction_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_approvals,
+			      "Transactions that were approved")},
+	{GET("/v1/transaction/declines"), .query = &privacy_transaction_query,
+	 PRIVACY_TRANSACTIONS(privacy_transactions_declines,
+			      "Transactions that were declined")},
+	PRIVACY_SIMULATE("authorize", privacy_simulate_authorize,
+			 privacy_authorize_body, privacy_simulated_token_object,
+			 "authorize a purchase"),
+	PRIVACY_SIMULATE("authorization_advice", privacy_simulate_advice,
+			 privacy_advice_body, privacy_simulated_token_object,
+			 "set the amount of a hold"),
+	PRIVACY_SIMULATE("void", privacy_simulate_void, privacy_void_body,
+			 privacy_simulated_object, "release a hold"),
+	PRIVACY_SIMULATE("clearing", privacy_simulate_clearing,
+			 privacy_clearing_body, privacy_simulated_object,
+			 "clear a purchase"),
+	PRIVACY_SIMULATE("return", privacy_simulate_return, privacy_return_body,
+			 privacy_simulated_token_object, "give money back"),
+	PRIVACY_SIMULATE("credit_authorization_advice", privacy_simulate_return,
+			 privacy_return_body, privacy_simulated_token_object,
+			 "give money back"),
+	PRIVACY_SIMULATE("return_reversal", privacy_simulate_return_reversal,
+			 privacy_return_reversal_body, privacy_simulated_object,
+			 "take back what was given back"),
+	{GET("/v1/accounts"), .scope = SCOPE_READ,
+	 .query = &privacy_accounts_query, .answer = &privacy_account_object,
+	 .list = true, .handle = privacy_accounts_list,
+	 .summary = "List accounts: the key's own"},
+	{GET("/v1/accounts/{account_token}"), .scope = SCOPE_READ,
+	 .answer = &privacy_account_object, .handle = privacy_account_get,
+	 .summary = "Get an account"},
+	{PATCH("/v1/accounts/{account_token}"), .scope = SCOPE_WRITE,
+	 .body = &privacy_account_patch_body, .answer = &privacy_account_object,
+	 .handle = privacy_account_patch, .summary = "Change an account"},
+	{GET("/v1/funding_sources"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_list,
+	 .summary = "List funding sources: the wallet"},
+	{POST("/v1/funding_sources", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_funding_new_body, .answer = &privacy_funding_object,
+	 .handle = privacy_funding_new,
+	 .summary = "Refused: cards draw on the wallet"},
+	{PATCH("/v1/funding_sources/{funding_token}"), .scope = SCOPE_WRITE,
+	 .body = &privacy_funding_patch_body, .answer = &privacy_funding_object,
+	 .handle = privacy_funding_patch, .summary = "Name the wallet"},
+	{GET("/v1/fundingsource"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_list,
+	 .summary = "Older form of GET /v1/funding_sources"},
+	{GET("/v1/fundingsource/bank"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_bank,
+	 .summary = "Funding sources that are bank accounts: the wallet"},
+	{GET("/v1/fundingsource/card"), .scope = SCOPE_READ,
+	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
+	 .list = true, .handle = privacy_fundings_card,
+	 .summary = "Funding sources that are cards: none"},
+	{POST("/v1/fundingsource/bank", 200), .scope = SCOPE_WRITE,
+	 .body = &privacy_funding_new_body, .answer = &privacy_funding_object,
+	 .handle = privacy_funding_new,
+	 .summary = "Older form of POST /v1/funding_sources"},
+	{GET("/v1/status"), .scope = SCOPE_READ,
+	 .answer = &privacy_status_object, .handle = privacy_status,
+	 .summary = "Whether the service and the key work"},
+	{GET("/v1/openapi.json"), .query = &openapi_query,
+	 .handle = openapi_get, .summary = "This document"},
+};
+
+const struct dialect dialects[DIALECTS] = {
+	[DIALECT_NATIVE] =
+		{
+			.name = "native",
+			.routes = routes,
+			.route_count = sizeof(routes) / sizeof(routes[0]),
+			.refuse = native_refuse,
+			.error = &error_object,
+			.list_fields = native_list_fields,
+			.list_count = LIST_FIELDS,
+			.security = "bearer",
+			.scheme = "{\"type\":\"http\",\"scheme\":"
+				  "\"bearer\",\"description\":"
+				  "\"sk_live_… or sk_test_…\"}",
+			.description =
+				"Issue and control virtual cards. Money is in "
+				"dollars with two decimals, time is RFC 3339 "
+				"UTC.",
+		},
+	[DIALECT_PRIVACY] =
+		{
+			.name = "privacy",
+			.routes = privacy_routes,
+			.route_count = sizeof(privacy_routes) /
+				       sizeof(privacy_routes[0]),
+			.loose = true,
+			.refuse = privacy_refuse,
+			.error = &privacy_error_object,
+			.list_fields = privacy_list_fields,
+			.list_count = PRIVACY_LIST_FIELDS,
+			.security = "apiKey",
+			.scheme = "{\"type\":\"apiKey\",\"in\":\"header\","
+				  "\"name\":\"Authorization\","
+				  "\"description\":\"api-key KEY\"}",
+			.description =
+				"The same cards as Privacy.com's API shows "
+				"them. Money is in integer cents, ids are "
+				"UUIDs.",
+		},
+};

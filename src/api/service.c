@@ -9,6 +9,7 @@
 #include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/log.h"
+#include "../base/secret.h"
 #include "../db/db.h"
 #include "../http/metrics.h"
 #include "../http/throttle.h"
@@ -19,6 +20,9 @@
 /* A use is noted at most so often, without a write per request. */
 #define KEY_TOUCH_S 60
 
+/* What api_keys.key_sealed has room for. */
+#define KEY_MAX (128 - SEAL_OVERHEAD)
+
 struct service *service_new(const struct config *config,
 			    struct keyring *keyring, struct metrics *metrics,
 			    struct throttle *throttle)
@@ -27,13 +31,15 @@ struct service *service_new(const struct config *config,
 	struct arena *arena = arena_new(65536);
 	struct text openapi;
 
-	text_init(&openapi, arena);
-	openapi_print(&openapi);
-	if (service != NULL)
-		service->openapi = strdup(openapi.data);
-	if (service == NULL || service->openapi == NULL) {
-		log_broken("event=out_of_memory");
-		abort();
+	for (int i = 0; i < DIALECTS; i++) {
+		text_init(&openapi, arena);
+		openapi_print(&openapi, &dialects[i]);
+		if (service != NULL)
+			service->openapi[i] = strdup(openapi.data);
+		if (service == NULL || service->openapi[i] == NULL) {
+			log_broken("event=out_of_memory");
+			abort();
+		}
 	}
 	arena_free(arena);
 	service->config = config;
@@ -49,25 +55,43 @@ void service_free(struct service *service)
 {
 	db_close(service->db);
 	gate_free(service->gate);
-	free(service->openapi);
+	for (int i = 0; i < DIALECTS; i++)
+		free(service->openapi[i]);
 	free(service);
+}
+
+/* Where a dialect's routes begin among all names; of DIALECTS: their count. */
+static size_t route_base(int dialect)
+{
+	size_t base = 0;
+
+	for (int i = 0; i < dialect; i++)
+		base += dialects[i].route_count;
+	return base;
 }
 
 const char *const *service_route_names(int *count)
 {
 	static const char **names;
 	static struct arena *arena; /* of the process */
+	size_t n = 0;
 
-	*count = (int)route_count + 1;
+	*count = (int)route_base(DIALECTS) + 1;
 	if (names != NULL)
 		return names;
 	arena = arena_new(8192);
-	names = arena_alloc(arena, (route_count + 1) * sizeof(*names));
-	for (size_t i = 0; i < route_count; i++)
-		names[i] = arena_printf(arena, "%s %s",
-					http_method_names[routes[i].key.method],
-					routes[i].key.pattern);
-	names[route_count] = "other";
+	names = arena_alloc(arena, (size_t)*count * sizeof(*names));
+	for (int i = 0; i < DIALECTS; i++)
+		for (size_t j = 0; j < dialects[i].route_count; j++) {
+			const struct route_key *key =
+				&dialects[i].routes[j].key;
+
+			names[n++] = arena_printf(
+				arena, "%s%s %s",
+				i == DIALECT_NATIVE ? "" : "privacy ",
+				http_method_names[key->method], key->pattern);
+		}
+	names[n] = "other";
 	return names;
 }
 
@@ -137,6 +161,13 @@ static bool call_login(struct call *call)
 		call->login->last_used_at = clock_now();
 		service->key_to_touch = call->login->key_id;
 	}
+	if (!call->login->kept) {
+		call->login->kept = true;
+		service->key_to_keep = call->login->key_id;
+		memcpy(service->key_to_keep_public_id,
+		       call->login->key_public_id,
+		       sizeof(service->key_to_keep_public_id));
+	}
 	return true;
 }
 
@@ -195,7 +226,7 @@ static bool call_read(struct call *call)
 	call->query = values;
 	if (route->key.method == METHOD_GET)
 		return true;
-	if (request->body_len > 0 &&
+	if (!call->dialect->loose && request->body_len > 0 &&
 	    !content_type_json(request->content_type)) {
 		reply_error(call, ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type");
 		return false;
@@ -262,18 +293,44 @@ static void call_route(struct call *call, enum route_match match,
 		call->route->handle(call);
 }
 
+static enum route_match call_find(const struct call *call,
+				  const struct dialect *dialect,
+				  struct route_result *found)
+{
+	return route_find(dialect->routes, dialect->route_count,
+			  sizeof(dialect->routes[0]), call->arena,
+			  call->request->method, call->request->path,
+			  dialect->loose, found);
+}
+
+/* The credential chooses; without any, a path that one dialect alone has. */
+static const struct dialect *call_dialect(const struct call *call)
+{
+	const char *name = gate_dialect(call->request);
+	struct route_result found;
+
+	if (call->request->network)
+		return &dialects[DIALECT_NATIVE];
+	for (int i = 0; i < DIALECTS; i++)
+		if (name == NULL ? call_find(call, &dialects[i], &found) !=
+					   ROUTE_NO_PATH
+				 : strcmp(dialects[i].name, name) == 0)
+			return &dialects[i];
+	return &dialects[DIALECT_NATIVE];
+}
+
 static void call_serve(struct call *call)
 {
 	struct request *request = call->request;
 	struct route_result found = {.row = NULL};
 	enum route_match match;
 
+	call->dialect = call_dialect(call);
 	if (request->fault.code != ERR_NONE) {
 		reply_refuse(call, &request->fault);
 		return;
 	}
-	match = route_find(routes, route_count, sizeof(routes[0]), call->arena,
-			   request->method, request->path, false, &found);
+	match = call_find(call, call->dialect, &found);
 	/* Either way in has its own paths, and knows nothing of the other's. */
 	if (match != ROUTE_NO_PATH &&
 	    (strncmp(request->path, "/network/", 9) == 0) != request->network)
@@ -288,7 +345,9 @@ static void call_serve(struct call *call)
 	if (match == ROUTE_FOUND) {
 		call->route = found.row;
 		memcpy(call->args, found.args, sizeof(call->args));
-		call->service->route_index = (int)(call->route - routes);
+		call->service->route_index =
+			(int)route_base((int)(call->dialect - dialects)) +
+			(int)(call->route - call->dialect->routes);
 	}
 	if (!request->network &&
 	    (match != ROUTE_FOUND || call->route->scope != SCOPE_PUBLIC) &&
@@ -308,9 +367,25 @@ void service_serve(void *context, struct request *request, struct reply *reply)
 	};
 
 	log_set_request(request->request_id);
-	service->route_index = (int)route_count;
+	service->route_index = (int)route_base(DIALECTS);
 	call_serve(&call);
 	json_decref(call.json);
+}
+
+/* A key that its dialect needs again is kept, sealed, once it has been used. */
+static void key_store(struct service *service, const struct request *request)
+{
+	const char *key = gate_credential(request);
+	size_t len = key == NULL ? 0 : strlen(key);
+	unsigned char sealed[KEY_MAX + SEAL_OVERHEAD];
+
+	if (len == 0 || len > KEY_MAX)
+		return;
+	if (secret_seal(service->keyring, KEY_API_KEY,
+			service->key_to_keep_public_id,
+			(struct bytes){key, len}, sealed))
+		key_keep(service->db, service->key_to_keep,
+			 (struct bytes){sealed, len + SEAL_OVERHEAD});
 }
 
 void service_served(void *context, const struct request *request,
@@ -325,6 +400,10 @@ void service_served(void *context, const struct request *request,
 	if (service->key_to_touch != 0) {
 		key_touch(service->db, service->key_to_touch);
 		service->key_to_touch = 0;
+	}
+	if (service->key_to_keep != 0) {
+		key_store(service, request);
+		service->key_to_keep = 0;
 	}
 	metrics_request(service->metrics, service->route_index, reply->status,
 			duration_us);

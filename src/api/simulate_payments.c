@@ -42,6 +42,14 @@ static const struct spec_field reversal_fields[] = {
 	TRANSACTION_FIELD,
 	OPTIONAL_AMOUNT,
 };
+static const struct spec_field refund_reversal_fields[] = {
+	TRANSACTION_FIELD,
+	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,
+	      .too_small = ERR_AMOUNT_TOO_SMALL,
+	      .too_large = ERR_AMOUNT_TOO_LARGE,
+	      .given = offsetof(struct amount_input, amount_given),
+	      .doc = "What is left of the refund, when left out."),
+};
 static const struct amount_input amount_defaults = {
 	.final = true,
 	.amount = MONEY_USD(0),
@@ -53,12 +61,16 @@ static const struct spec clearing_spec =
 	SPEC("SimulateClearing", clearing_fields);
 static const struct spec reversal_spec =
 	SPEC("SimulateReversal", reversal_fields);
+static const struct spec refund_reversal_spec =
+	SPEC("SimulateRefundReversal", refund_reversal_fields);
 const struct shape simulate_amount_body = {
 	&amount_spec, sizeof(struct amount_input), &amount_defaults};
 const struct shape simulate_clearing_body = {
 	&clearing_spec, sizeof(struct amount_input), &amount_defaults};
 const struct shape simulate_reversal_body = {
 	&reversal_spec, sizeof(struct amount_input), &amount_defaults};
+const struct shape simulate_refund_reversal_body = {
+	&refund_reversal_spec, sizeof(struct amount_input), &amount_defaults};
 
 struct posting_input {
 	const char *card_id, *transaction_id, *network_ref;
@@ -295,4 +307,19 @@ void simulate_refund(struct call *call)
 		return;
 	}
 	message_call(call, &simulated, payment_refund_run);
+}
+
+void simulate_refund_reversal(struct call *call)
+{
+	const struct amount_input *input = call->body;
+	struct simulated_message simulated = {
+		.message.refund_reversal =
+			{
+				.target = target(call),
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+			},
+	};
+
+	message_call(call, &simulated, payment_refund_reverse_run);
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "../db/db.h"
 #include "../http/metrics.h"
 #include "../store/courier.h"
@@ -38,10 +40,30 @@ void status_get(struct call *call)
 	}
 }
 
+struct openapi_query {
+	const char *dialect;
+};
+
+static const char *const dialect_names[] = {"native", "privacy", NULL};
+static const struct spec_field openapi_fields[] = {
+	IN(struct openapi_query, "dialect", SPEC_ENUM, dialect,
+	   .values = dialect_names,
+	   .doc = "Whose document; left out, that of the credential."),
+};
+static const struct spec openapi_spec = SPEC("OpenapiQuery", openapi_fields);
+const struct shape openapi_query = {&openapi_spec, sizeof(struct openapi_query),
+				    NULL};
+
 void openapi_get(struct call *call)
 {
+	const struct openapi_query *query = call->query;
+	const char *name =
+		query->dialect == NULL ? call->dialect->name : query->dialect;
+
 	call->reply->status = call->route->status;
-	text_add(&call->reply->body, call->service->openapi);
+	for (int i = 0; i < DIALECTS; i++)
+		if (strcmp(dialects[i].name, name) == 0)
+			text_add(&call->reply->body, call->service->openapi[i]);
 }
 
 static void print_total(struct text *out, const char *name, const char *kind,

@@ -116,6 +116,9 @@ static const struct key keys[] = {
 	{ROW(cors_origins, KEY_TEXT), .preset = "",
 	 .sentence = "Origins that browsers may call from, separated by "
 		     "spaces; empty: CORS is off."},
+	{ROW(embed_css_origins, KEY_TEXT), .preset = "",
+	 .sentence = "Origins whose style sheets an embedded card may use, "
+		     "separated by spaces; empty: none."},
 	{ROW(login_cache_s, KEY_INT), .preset = "3", .max = 5,
 	 .sentence = "Seconds for which a worker remembers an API key."},
 	{ROW(billing_line1, KEY_WORD), .preset = "123 Privacy Street",

@@ -42,6 +42,7 @@ static const char *const purpose_words[KEY_PURPOSES] = {
 	[KEY_LEDGER_SEAL] = "cardstock ledger seal",
 	[KEY_OTP] = "cardstock 3-D Secure code",
 	[KEY_EVENT] = "cardstock event",
+	[KEY_API_KEY] = "cardstock api key",
 };
 
 /* One master key: only what is derived from it is kept. */

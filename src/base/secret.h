@@ -32,6 +32,7 @@ enum key_purpose {
 	KEY_LEDGER_SEAL,
 	KEY_OTP,
 	KEY_EVENT, /* bodies of webhooks, and what receivers answered */
+	KEY_API_KEY,
 	KEY_PURPOSES
 };
 

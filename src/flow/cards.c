@@ -7,6 +7,7 @@
 #include "../base/log.h"
 #include "../base/secret.h"
 #include "../base/token.h"
+#include "../store/bins.h"
 #include "card_number.h"
 
 /* A new number on each call: a BIN's numbers can collide. */
@@ -52,6 +53,18 @@ enum db_result card_issue_run(const struct flow *flow, void *arg,
 	enum db_result result;
 
 	*refusal = ERR_NONE;
+	if (issue->any_bin) {
+		result = bin_choose(
+			flow->db, flow->arena,
+			strcmp(issue->card.type, "digital_wallet") == 0,
+			&issue->card.bin_id);
+		if (result != DB_OK)
+			return result;
+		if (issue->card.bin_id == NULL) {
+			*refusal = ERR_BIN_NOT_AVAILABLE;
+			return DB_OK;
+		}
+	}
 	if (!bin_id_plausible(issue->card.bin_id)) {
 		*refusal = ERR_BIN_NOT_FOUND;
 		return DB_OK;
@@ -95,6 +108,19 @@ enum db_result card_update_run(const struct flow *flow, void *arg,
 					    flow->wallet_id, command->public_id,
 					    &command->patch, &command->answer),
 				refusal);
+}
+
+enum db_result card_change_run(const struct flow *flow, void *arg,
+			       enum error_code *refusal)
+{
+	struct card_command *command = arg;
+	enum db_result result = card_change(flow->db, flow->arena,
+					    flow->wallet_id, command->public_id,
+					    &command->patch, &command->answer);
+
+	if (result == DB_OK)
+		*refusal = error_of_outcome(command->answer.outcome);
+	return result;
 }
 
 static enum db_result state_run(
@@ -177,4 +203,53 @@ enum db_result card_reveal_run(const struct flow *flow, void *arg,
 		*refusal = ERR_INTERNAL_ERROR;
 	}
 	return DB_OK;
+}
+
+static const char *ids_json(struct arena *arena, const struct card_row *cards,
+			    size_t count)
+{
+	struct text json;
+
+	text_init(&json, arena);
+	for (size_t i = 0; i < count; i++) {
+		text_add_char(&json, i == 0 ? '[' : ',');
+		text_add_int(&json, cards[i].id);
+	}
+	text_add_char(&json, ']');
+	return json.data;
+}
+
+enum error_code card_numbers_open(const struct flow *flow, const char *action,
+				  const struct card_row *cards, size_t count,
+				  struct card_secrets **secrets)
+{
+	struct card_number_read read = {
+		.wallet_id = flow->wallet_id,
+		.action = action,
+		.key_public_id = flow->key_public_id,
+		.address = flow->client_address,
+		.request_id = flow->request_id,
+	};
+	struct card_number_row *rows;
+	enum db_result result;
+	size_t found;
+
+	*secrets = NULL;
+	if (count == 0)
+		return ERR_NONE;
+	read.cards = ids_json(flow->arena, cards, count);
+	result = card_numbers_read(flow->db, flow->arena, &read, &rows, &found);
+	if (result != DB_OK)
+		return error_of_result(result);
+	*secrets = arena_alloc(flow->arena, count * sizeof(**secrets));
+	for (size_t i = 0; i < count; i++) {
+		if (found == count && rows[i].card_id == cards[i].id &&
+		    card_secrets_open(flow->keyring, cards[i].public_id,
+				      rows[i].pan_sealed, cards[i].expires_at,
+				      &(*secrets)[i]))
+			continue;
+		log_broken("event=card_unreadable card=%s", cards[i].public_id);
+		return ERR_INTERNAL_ERROR;
+	}
+	return ERR_NONE;
 }

@@ -11,6 +11,7 @@
 /* Issues a card: draws its id and number, seals the number. */
 struct card_issue {
 	struct card_new card; /* ids, number and seals are filled in */
+	bool any_bin;	      /* and the BIN as well */
 	struct card_answer answer;
 };
 enum db_result card_issue_run(const struct flow *flow, void *arg,
@@ -26,6 +27,9 @@ struct card_command {
 	struct card_transfer transfer; /* fund, withdraw */
 };
 enum db_result card_update_run(const struct flow *flow, void *arg,
+			       enum error_code *refusal);
+/* All that patch says of status, label, limit and window, or nothing. */
+enum db_result card_change_run(const struct flow *flow, void *arg,
 			       enum error_code *refusal);
 enum db_result card_freeze_run(const struct flow *flow, void *arg,
 			       enum error_code *refusal);
@@ -45,5 +49,14 @@ struct card_reveal {
 };
 enum db_result card_reveal_run(const struct flow *flow, void *arg,
 			       enum error_code *refusal);
+
+/*
+ * Opens the numbers of some of the wallet's cards for one reply, which leaves
+ * one audit row of that action; *secrets has as many, in the arena. Needs no
+ * effect around it: what is noted is noted before a number is handed out.
+ */
+enum error_code card_numbers_open(const struct flow *flow, const char *action,
+				  const struct card_row *cards, size_t count,
+				  struct card_secrets **secrets);
 
 #endif

@@ -96,7 +96,7 @@ static enum db_tx_next effect_body(struct db *db, void *arg,
 	struct effect_answer *answer = tx->answer;
 
 	(void)db;
-	*answer = (struct effect_answer){.status = tx->effect->status};
+	*answer = (struct effect_answer){.error = ERR_NONE};
 	if (tx->flow->idempotency_key != NULL) {
 		if (strcmp(tx->record.outcome, "replay") == 0) {
 			if (!answer_recall(tx)) {
@@ -114,6 +114,7 @@ static enum db_tx_next effect_body(struct db *db, void *arg,
 		return DB_TX_FAILED;
 	if (answer->error != ERR_NONE)
 		return DB_TX_ROLLBACK;
+	answer->status = *tx->effect->status;
 	text_init(&answer->body, tx->flow->arena);
 	tx->effect->render(tx->effect->arg, &answer->body);
 	return answer_remember(tx);

@@ -26,7 +26,7 @@ struct flow {
  * it runs before the commit, since the answer is remembered with the effect.
  */
 struct effect {
-	int status; /* HTTP status of success */
+	const int *status; /* HTTP status of success, once run has run */
 	enum db_result (*run)(const struct flow *flow, void *arg,
 			      enum error_code *refusal);
 	void (*render)(const void *arg, struct text *body);

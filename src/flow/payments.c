@@ -522,3 +522,14 @@ enum db_result payment_refund_run(const struct flow *flow, void *arg,
 		refund(flow->db, flow->arena, &message->refund, &message->row),
 		refusal);
 }
+
+enum db_result payment_refund_reverse_run(const struct flow *flow, void *arg,
+					  enum error_code *refusal)
+{
+	struct payment_message *message = arg;
+	enum db_result result;
+
+	result = refund_reverse(flow->db, flow->arena,
+				&message->refund_reversal, &message->row);
+	return message_conclude(flow, message, result, refusal);
+}

@@ -45,7 +45,8 @@ enum error_code payment_authorize(const struct flow *flow,
 enum error_code payment_explain(const struct flow *flow,
 				struct payment_authorize *authorize);
 
-/* An increment, advice, clearing, reversal, force post or refund. */
+/* An increment, advice, clearing, reversal, force post, refund or a refund's
+ * reversal. */
 struct payment_message {
 	union {
 		struct payment_target target;
@@ -54,6 +55,7 @@ struct payment_message {
 		struct reversal reversal;
 		struct force_post force_post;
 		struct refund refund;
+		struct refund_reversal refund_reversal;
 	};
 	struct money amount; /* of an increment */
 
@@ -76,6 +78,8 @@ enum db_result payment_force_post_run(const struct flow *flow, void *arg,
 				      enum error_code *refusal);
 enum db_result payment_refund_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
+enum db_result payment_refund_reverse_run(const struct flow *flow, void *arg,
+					  enum error_code *refusal);
 
 /* A PAN's look-up hash, in the arena. */
 struct bytes payment_pan_hash(const struct flow *flow, const char *pan);

@@ -23,8 +23,8 @@ struct rotate {
 	char *error;
 	size_t error_size;
 	/* The present batch. */
-	int64_t cards_done, replies_done, hooks_done;
-	enum sealed_kind kind; /* of hooks_body's rows */
+	int64_t cards_done, replies_done, others_done;
+	enum sealed_kind kind; /* of others_body's rows */
 	const void *rows;
 	size_t count;
 };
@@ -151,15 +151,16 @@ static const struct {
 	[SEALED_PREVIOUS_SECRETS] = {"a webhook's secret", KEY_WEBHOOK_SECRET},
 	[SEALED_BODIES] = {"an event", KEY_EVENT},
 	[SEALED_ANSWERS] = {"a receiver's answer", KEY_EVENT},
+	[SEALED_API_KEYS] = {"an API key", KEY_API_KEY},
 };
 
-static enum db_tx_next hooks_body(struct db *db, void *arg,
-				  enum db_result *result)
+static enum db_tx_next others_body(struct db *db, void *arg,
+				   enum db_result *result)
 {
 	struct rotate *run = arg;
 	const struct sealed_row *rows = run->rows;
 
-	run->hooks_done = 0;
+	run->others_done = 0;
 	for (size_t i = 0; i < run->count; i++) {
 		struct sealed_change change = {
 			.id = rows[i].id,
@@ -181,7 +182,7 @@ static enum db_tx_next hooks_body(struct db *db, void *arg,
 				 &change, &changed);
 		if (*result != DB_OK)
 			return DB_TX_FAILED;
-		run->hooks_done += (int64_t)changed;
+		run->others_done += (int64_t)changed;
 	}
 	return DB_TX_COMMIT;
 }
@@ -189,17 +190,17 @@ static enum db_tx_next hooks_body(struct db *db, void *arg,
 static void tell_progress(struct rotate *run, int64_t *told)
 {
 	int64_t done =
-		run->totals->cards + run->totals->replies + run->totals->hooks;
+		run->totals->cards + run->totals->replies + run->totals->others;
 
 	if (done / TELL_EVERY == *told / TELL_EVERY)
 		return;
 	*told = done;
 	run->tell(arena_printf(run->arena,
 			       "re-encrypted %lld card numbers, %lld answers, "
-			       "%lld of webhooks",
+			       "%lld of API keys and webhooks",
 			       (long long)run->totals->cards,
 			       (long long)run->totals->replies,
-			       (long long)run->totals->hooks));
+			       (long long)run->totals->others));
 }
 
 /* One batch, already read, in one transaction. */
@@ -210,13 +211,13 @@ static bool change_batch(struct rotate *run,
 	struct db_tx tx = {.body = body, .arg = run};
 	bool in_doubt;
 
-	run->cards_done = run->replies_done = run->hooks_done = 0;
+	run->cards_done = run->replies_done = run->others_done = 0;
 	if (run->count > 0 &&
 	    !fine(run, db_tx_run(run->db, run->arena, &tx, &in_doubt)))
 		return false;
 	run->totals->cards += run->cards_done;
 	run->totals->replies += run->replies_done;
-	run->totals->hooks += run->hooks_done;
+	run->totals->others += run->others_done;
 	return true;
 }
 
@@ -276,7 +277,7 @@ static bool walk_replies(struct rotate *run)
 }
 
 /* *found: there was something under another key. */
-static bool walk_hooks(struct rotate *run, enum sealed_kind kind, bool *found)
+static bool walk_others(struct rotate *run, enum sealed_kind kind, bool *found)
 {
 	struct sealed_walk walk = {.present = keyring_present(run->keyring)};
 	int64_t told = 0;
@@ -292,7 +293,7 @@ static bool walk_hooks(struct rotate *run, enum sealed_kind kind, bool *found)
 				      &rows, &run->count)))
 			return false;
 		run->rows = rows;
-		if (!change_batch(run, hooks_body))
+		if (!change_batch(run, others_body))
 			return false;
 		if (run->count > 0) {
 			end = (struct sealed_row *)rows + run->count - 1;
@@ -331,7 +332,7 @@ static bool pass(struct rotate *run, bool *clean)
 {
 	int64_t ids[UINT8_MAX];
 	size_t cards, replies;
-	bool hooks = false;
+	bool others = false;
 
 	if (!old_keys(run, &sealed_card_key_ids_statement, ids, &cards))
 		return false;
@@ -344,10 +345,10 @@ static bool pass(struct rotate *run, bool *clean)
 	if (replies > 0 && !walk_replies(run))
 		return false;
 	for (int kind = 0; kind < SEALED_KINDS; kind++) {
-		if (!walk_hooks(run, (enum sealed_kind)kind, &hooks))
+		if (!walk_others(run, (enum sealed_kind)kind, &others))
 			return false;
 	}
-	*clean = cards == 0 && replies == 0 && !hooks;
+	*clean = cards == 0 && replies == 0 && !others;
 	return true;
 }
 

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "../base/arena.h"
+#include "../base/secret.h"
 #include "request.h"
 
 #define IDEMPOTENCY_KEY_MAX 255
+#define HEX_DIGITS "0123456789abcdef"
 
 const char *const http_method_names[] = {
 	[METHOD_GET] = "GET",	      [METHOD_HEAD] = "HEAD",
@@ -232,6 +234,25 @@ static void request_id_read(struct request *request, const char *given)
 		request_id_make(request->request_id);
 }
 
+/* nginx's own id of the request, where it belongs to the request id; some
+ * other digits behind those of the request id where it does not. */
+static void debugging_id_read(struct request *request, const char *given)
+{
+	const char *digits = request->request_id + 4;
+	unsigned char random[10];
+	char hex[33];
+
+	if (given && strlen(given) == 32 && strspn(given, HEX_DIGITS) == 32 &&
+	    strncmp(given, digits, 12) == 0) {
+		uuid_of_hex(given, request->debugging_id);
+		return;
+	}
+	random_bytes(random, sizeof(random));
+	memcpy(hex, digits, 12);
+	hex_encode(hex + 12, random, sizeof(random));
+	uuid_of_hex(hex, request->debugging_id);
+}
+
 void request_read(struct request *request, struct arena *arena,
 		  char *const *params)
 {
@@ -245,6 +266,7 @@ void request_read(struct request *request, struct arena *arena,
 	request->arena = arena;
 	request->body = "";
 	request_id_read(request, param_find(params, "CARDSTOCK_REQUEST_ID"));
+	debugging_id_read(request, param_find(params, "CARDSTOCK_NGINX_ID"));
 	request->method = method_read(param_find(params, "REQUEST_METHOD"));
 	if (!target_split(arena, target && *target ? target : "/",
 			  &request->path, &request->query))

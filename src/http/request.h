@@ -41,7 +41,8 @@ struct request {
 	const char *origin;
 	const char *client_address; /* text form */
 	char request_id[REQUEST_ID_SIZE];
-	bool network; /* came by the mTLS server */
+	char debugging_id[UUID_SIZE]; /* begins with the request id's digits */
+	bool network;		      /* came by the mTLS server */
 	/* What nginx says a client address may show of refused credentials:
 	 * for throttle_take. Rate 0: no limit. */
 	int64_t refused_rate_per_minute, refused_burst;

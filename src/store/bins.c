@@ -67,6 +67,28 @@ enum db_result bin_list(struct db *db, struct arena *arena, bool test,
 			 (void **)rows, result);
 }
 
+enum db_result bin_choose(struct db *db, struct arena *arena,
+			  bool digital_wallet, const char **id)
+{
+	static const struct db_field param[] = {{DB_BOOL, 0}};
+	static const struct db_field column[] = {{DB_TEXT, 0}};
+	static const struct statement statement = {
+		.name = "bin_choose",
+		.sql = "SELECT id FROM issuing_bins "
+		       "ORDER BY ? AND digital_wallet DESC, id LIMIT 1",
+		DB_PARAMS(param),
+		.columns = column,
+		.column_count = 1,
+		.row_size = sizeof(const char *),
+	};
+	enum db_result result =
+		db_one(db, arena, &statement, &digital_wallet, (void *)id);
+
+	if (result == DB_NO_ROW)
+		*id = NULL;
+	return result == DB_NO_ROW ? DB_OK : result;
+}
+
 enum db_result category_list(struct db *db, struct arena *arena,
 			     const char ***names, size_t *count)
 {

@@ -18,6 +18,12 @@ enum db_result bin_list(struct db *db, struct arena *arena, bool test,
 			struct list_result *result);
 struct list_place bin_place(const struct bin_row *row);
 
+/* Where a card is issued for whoever names no BIN: of those that issue the
+ * first, before others one that is ready for digital wallets where that is
+ * asked. *id NULL: none issues. */
+enum db_result bin_choose(struct db *db, struct arena *arena,
+			  bool digital_wallet, const char **id);
+
 /* The categories of the operator's table, sorted. */
 enum db_result category_list(struct db *db, struct arena *arena,
 			     const char ***names, size_t *count);

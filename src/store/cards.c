@@ -10,7 +10,8 @@
 	"spending_limit_cents, allowed_categories, "                           \
 	"auto_freeze_at_cents, metadata, total_spent_cents, "                  \
 	"transaction_count, last_used_at, frozen_at, terminated_at, "          \
-	"created_at, expires_at, mode, clock_offset_s"
+	"created_at, expires_at, mode, clock_offset_s, type, funding, "        \
+	"limit_window, locked_merchant_name, ledger_balance_cents"
 
 /* base is where the card_row lies. */
 #define CARD_FIELDS(base)                                                      \
@@ -42,8 +43,14 @@
 		{DB_TIME, (base) + offsetof(struct card_row, created_at)},     \
 		{DB_TIME, (base) + offsetof(struct card_row, expires_at)},     \
 		{DB_TEXT, (base) + offsetof(struct card_row, mode)},           \
+		{DB_INT, (base) + offsetof(struct card_row, clock_offset_s)},  \
+		{DB_TEXT, (base) + offsetof(struct card_row, type)},           \
+		{DB_TEXT, (base) + offsetof(struct card_row, funding)},        \
+		{DB_TEXT, (base) + offsetof(struct card_row, limit_window)},   \
+		{DB_TEXT,                                                      \
+		 (base) + offsetof(struct card_row, locked_merchant_name)},    \
 	{                                                                      \
-		DB_INT, (base) + offsetof(struct card_row, clock_offset_s)     \
+		DB_MONEY, (base) + offsetof(struct card_row, ledger_balance)   \
 	}
 
 static const struct db_field card_columns[] = {CARD_FIELDS(0)};
@@ -118,6 +125,11 @@ static const struct db_field create_params[] = {
 	{DB_TEXT, offsetof(struct card_new, allowed_categories)},
 	{DB_MONEY, offsetof(struct card_new, auto_freeze_at)},
 	{DB_TEXT, offsetof(struct card_new, metadata)},
+	{DB_TEXT, offsetof(struct card_new, type)},
+	{DB_TEXT, offsetof(struct card_new, funding)},
+	{DB_TEXT, offsetof(struct card_new, limit_window)},
+	{DB_BOOL, offsetof(struct card_new, frozen)},
+	{DB_TIME, offsetof(struct card_new, expires_at)},
 };
 
 struct update_params {
@@ -138,6 +150,16 @@ static const struct db_field update_params[] = {
 	{DB_TEXT, offsetof(struct update_params, patch.metadata)},
 };
 
+static const struct db_field change_params[] = {
+	{DB_INT, offsetof(struct update_params, wallet_id)},
+	{DB_TEXT, offsetof(struct update_params, public_id)},
+	{DB_TEXT, offsetof(struct update_params, patch.status)},
+	{DB_TEXT, offsetof(struct update_params, patch.label)},
+	{DB_MONEY_OR_NULL,
+	 offsetof(struct update_params, patch.spending_limit)},
+	{DB_TEXT, offsetof(struct update_params, patch.limit_window)},
+};
+
 static const struct statement statement_get = {
 	.name = "card_get",
 	.sql = "SELECT " CARD_COLUMNS " FROM card_rows "
@@ -147,7 +169,8 @@ static const struct statement statement_get = {
 };
 static const struct statement statement_create = {
 	.name = "card_create",
-	.sql = "CALL card_create(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	.sql = "CALL card_create(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+	       "?, ?, ?)",
 	DB_PARAMS(create_params),
 	DB_COLUMNS(answer_columns, struct card_answer),
 };
@@ -155,6 +178,12 @@ static const struct statement statement_update = {
 	.name = "card_update",
 	.sql = "CALL card_update(?, ?, ?, ?, ?, ?, ?)",
 	DB_PARAMS(update_params),
+	DB_COLUMNS(answer_columns, struct card_answer),
+};
+static const struct statement statement_change = {
+	.name = "card_change",
+	.sql = "CALL card_change(?, ?, ?, ?, ?, ?)",
+	DB_PARAMS(change_params),
 	DB_COLUMNS(answer_columns, struct card_answer),
 };
 static const struct statement statement_freeze = {
@@ -249,6 +278,16 @@ enum db_result card_update(struct db *db, struct arena *arena,
 	return db_one(db, arena, &statement_update, &params, answer);
 }
 
+enum db_result card_change(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   const struct card_patch *patch,
+			   struct card_answer *answer)
+{
+	struct update_params params = {wallet_id, public_id, *patch};
+
+	return db_one(db, arena, &statement_change, &params, answer);
+}
+
 enum db_result card_freeze(struct db *db, struct arena *arena,
 			   int64_t wallet_id, const char *public_id,
 			   struct card_answer *answer)
@@ -329,6 +368,59 @@ enum db_result card_details_read(struct db *db, struct arena *arena,
 	return db_one(db, arena, &statement_details, &params, details);
 }
 
+enum db_result card_numbers_read(struct db *db, struct arena *arena,
+				 const struct card_number_read *read,
+				 struct card_number_row **rows, size_t *count)
+{
+	static const struct db_field params[] = {
+		{DB_INT, offsetof(struct card_number_read, wallet_id)},
+		{DB_TEXT, offsetof(struct card_number_read, cards)},
+		{DB_TEXT, offsetof(struct card_number_read, action)},
+		{DB_TEXT, offsetof(struct card_number_read, key_public_id)},
+		{DB_TEXT, offsetof(struct card_number_read, address)},
+		{DB_TEXT, offsetof(struct card_number_read, request_id)},
+	};
+	static const struct db_field columns[] = {
+		{DB_INT, offsetof(struct card_number_row, card_id)},
+		{DB_BLOB, offsetof(struct card_number_row, pan_sealed)},
+	};
+	static const struct statement statement = {
+		.name = "card_numbers_read",
+		.sql = "CALL card_numbers_read(?, ?, ?, ?, ?, ?)",
+		DB_PARAMS(params),
+		DB_COLUMNS(columns, struct card_number_row),
+	};
+
+	return db_all(db, arena, &statement, read, (void **)rows, count);
+}
+
+enum db_result embed_read(struct db *db, struct arena *arena,
+			  const char *card_public_id, struct embed_row **rows,
+			  size_t *count)
+{
+	static const struct db_field params[] = {{DB_TEXT, 0}};
+	static const struct db_field columns[] = {
+		{DB_INT, offsetof(struct embed_row, card_id)},
+		{DB_INT, offsetof(struct embed_row, wallet_id)},
+		{DB_TEXT, offsetof(struct embed_row, last4)},
+		{DB_TIME, offsetof(struct embed_row, expires_at)},
+		{DB_TEXT, offsetof(struct embed_row, account_public_id)},
+		{DB_TEXT, offsetof(struct embed_row, account_status)},
+		{DB_TEXT, offsetof(struct embed_row, key_public_id)},
+		{DB_BLOB, offsetof(struct embed_row, key_sealed)},
+		{DB_BOOL, offsetof(struct embed_row, shows_numbers)},
+	};
+	static const struct statement statement = {
+		.name = "embed_read",
+		.sql = "CALL embed_read(?)",
+		DB_PARAMS(params),
+		DB_COLUMNS(columns, struct embed_row),
+	};
+
+	return db_all(db, arena, &statement, &card_public_id, (void **)rows,
+		      count);
+}
+
 #define CARD_SOURCE(order_key, order_id)                                       \
 	.name = "card_list", .names = CARD_COLUMNS, .from = "card_rows",       \
 	.key = order_key, .id = order_id,                                      \
@@ -337,7 +429,8 @@ enum db_result card_details_read(struct db *db, struct arena *arena,
 static const struct list_source card_sources[] = {
 	[CARD_SORT_CREATED_AT] = {CARD_SOURCE("number", "number")},
 	/* The ledger's own index carries the balances. */
-	[CARD_SORT_BALANCE] = {CARD_SOURCE("balance_cents", "ledger_card_id")},
+	[CARD_SORT_BALANCE] = {CARD_SOURCE("ledger_balance_cents",
+					   "ledger_card_id")},
 	[CARD_SORT_LAST_USED] = {CARD_SOURCE("last_used_at", "number"),
 				 .key_is_time = true},
 };
@@ -350,7 +443,7 @@ struct list_place card_place(const struct card_row *row, enum card_sort sort)
 	case CARD_SORT_CREATED_AT:
 		return (struct list_place){row->number, row->number};
 	case CARD_SORT_BALANCE:
-		place = row->balance.cents; /* raw: a place, not an amount */
+		place = row->ledger_balance.cents; /* raw: a place */
 		return (struct list_place){place, row->id};
 	case CARD_SORT_LAST_USED:
 		return (struct list_place){row->last_used_at, row->number};
@@ -395,6 +488,85 @@ static void card_range(struct list_query *query, int64_t total,
 		list_where_int(query, "number <= ?", window->after->id + reach);
 }
 
+static void card_where(struct list_query *query,
+		       const struct card_filter *filter)
+{
+	struct arena *arena = query->where.arena;
+
+	if (filter->sort == CARD_SORT_BALANCE) {
+		list_where_int(query, "ledger_wallet_id = ?",
+			       filter->wallet_id);
+		list_where(query, "ledger_kind = 'card'");
+	} else {
+		list_where_int(query, "wallet_id = ?", filter->wallet_id);
+	}
+	list_where_text(query, "status = ?", filter->status);
+	list_where_text(query, "bin_id = ?", filter->bin_id);
+	list_where_text(query, "label LIKE ? ESCAPE '|'",
+			list_pattern(arena, filter->label));
+	list_where_time(query, "created_at >= ?", filter->begin);
+	list_where_time(query, "created_at < ?", filter->end);
+}
+
+/* The cards made in a time: how many, and between which numbers. */
+struct card_span {
+	int64_t first, last, count;
+};
+
+static enum db_result card_span(struct db *db, struct arena *arena,
+				const struct card_filter *filter,
+				struct card_span *span)
+{
+	static const struct db_field params[] = {
+		{DB_INT, offsetof(struct card_filter, wallet_id)},
+		{DB_TIME, offsetof(struct card_filter, begin)},
+		{DB_TIME, offsetof(struct card_filter, end)},
+	};
+	static const struct db_field columns[] = {
+		{DB_INT, offsetof(struct card_span, first)},
+		{DB_INT, offsetof(struct card_span, last)},
+		{DB_INT, offsetof(struct card_span, count)},
+	};
+	static const struct statement statement = {
+		.name = "card_span",
+		.sql = "SELECT COALESCE(MIN(number), 0), "
+		       "COALESCE(MAX(number), 0), COUNT(*) FROM card_days "
+		       "WHERE wallet_id = ? "
+		       "AND created_at >= COALESCE(?, '1970-01-01') "
+		       "AND created_at < COALESCE(?, '9999-12-31')",
+		DB_PARAMS(params),
+		DB_COLUMNS(columns, struct card_span),
+	};
+
+	return db_one(db, arena, &statement, filter, span);
+}
+
+/* The total of what the query finds; where it is of a time, the query gets
+ * bounds besides that the list's own order can use. */
+static enum db_result card_count(struct db *db, struct arena *arena,
+				 const struct card_filter *filter,
+				 struct list_query *query, int64_t *total)
+{
+	const struct list_source *source = &card_sources[filter->sort];
+	struct card_span span;
+	enum db_result status;
+
+	if (filter->begin == 0 && filter->end == 0)
+		return filter->label == NULL
+			       ? card_total(db, arena, filter, total)
+			       : list_count(db, arena, source, query, total);
+	status = card_span(db, arena, filter, &span);
+	if (status != DB_OK)
+		return status;
+	list_where_int(query, "number >= ?", span.first);
+	list_where_int(query, "number <= ?", span.last);
+	*total = span.count;
+	return filter->label == NULL && filter->status == NULL &&
+			       filter->bin_id == NULL
+		       ? DB_OK
+		       : list_count(db, arena, source, query, total);
+}
+
 enum db_result card_list(struct db *db, struct arena *arena,
 			 const struct card_filter *filter,
 			 const struct list_window *window,
@@ -405,28 +577,16 @@ enum db_result card_list(struct db *db, struct arena *arena,
 	struct list_place after = {0, 0};
 	struct list_query query;
 	enum db_result status;
-	bool plain = filter->status == NULL && filter->bin_id == NULL &&
-		     filter->label == NULL;
+	bool all = filter->status == NULL && filter->bin_id == NULL &&
+		   filter->label == NULL && filter->begin == 0 &&
+		   filter->end == 0;
 
 	list_query_init(&query, arena);
-	if (filter->sort == CARD_SORT_BALANCE) {
-		list_where_int(&query, "ledger_wallet_id = ?",
-			       filter->wallet_id);
-		list_where(&query, "ledger_kind = 'card'");
-	} else {
-		list_where_int(&query, "wallet_id = ?", filter->wallet_id);
-	}
-	list_where_text(&query, "status = ?", filter->status);
-	list_where_text(&query, "bin_id = ?", filter->bin_id);
-	list_where_text(&query, "label LIKE ? ESCAPE '|'",
-			list_pattern(arena, filter->label));
-	if (filter->label != NULL)
-		status = list_count(db, arena, source, &query, &result->total);
-	else
-		status = card_total(db, arena, filter, &result->total);
+	card_where(&query, filter);
+	status = card_count(db, arena, filter, &query, &result->total);
 	if (status != DB_OK)
 		return status;
-	if (plain && filter->sort == CARD_SORT_CREATED_AT)
+	if (all && filter->sort == CARD_SORT_CREATED_AT)
 		card_range(&query, result->total, &narrowed, &after);
 	return list_rows(db, arena, source, &query, &narrowed, (void **)rows,
 			 result);

@@ -12,10 +12,12 @@ struct card_row {
 	int64_t id, wallet_id, number;
 	const char *public_id, *bin_id, *network, *last4, *status,
 		*frozen_reason, *label, *allowed_categories, *metadata, *mode;
-	struct money balance, pending, spending_limit, auto_freeze_at,
-		total_spent;
+	struct money balance; /* of what pays */
+	struct money pending, spending_limit, auto_freeze_at, total_spent;
 	int64_t transaction_count, last_used_at, frozen_at, terminated_at,
 		created_at, expires_at, clock_offset_s;
+	const char *type, *funding, *limit_window, *locked_merchant_name;
+	struct money ledger_balance; /* of the card's own account */
 };
 
 extern const struct row_shape card_row_shape, card_limits_shape;
@@ -57,13 +59,19 @@ struct card_new {
 	const char *allowed_categories;	    /* JSON */
 	struct money auto_freeze_at;
 	const char *metadata; /* JSON */
+	const char *type;     /* unlocked, single_use, … */
+	const char *funding;  /* prepaid, wallet: takes no amount */
+	const char *limit_window;
+	bool frozen;	    /* from the start */
+	int64_t expires_at; /* 0: in three years */
 };
 
 /* NULL: not to be changed. */
 struct card_patch {
 	const char *label;
 	const struct money *spending_limit;
-	const char *allowed_categories; /* JSON */
+	const char *status, *limit_window; /* of card_change only */
+	const char *allowed_categories;	   /* JSON */
 	const struct money *auto_freeze_at;
 	const char *metadata; /* JSON, merged */
 };
@@ -77,6 +85,7 @@ enum card_sort {
 struct card_filter {
 	int64_t wallet_id;
 	const char *status, *bin_id, *label; /* NULL: any; label in part */
+	int64_t begin, end; /* made from, made before; 0: any */
 	enum card_sort sort;
 };
 
@@ -87,7 +96,8 @@ enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
 enum db_result card_limits_get(struct db *db, struct arena *arena,
 			       int64_t card_id, struct card_limits *limits);
 
-/* Total and one page. A filter on the label counts by looking. */
+/* Total and one page. A filter on the label counts by looking, one on time in
+ * the index. */
 enum db_result card_list(struct db *db, struct arena *arena,
 			 const struct card_filter *filter,
 			 const struct list_window *window,
@@ -100,6 +110,11 @@ enum db_result card_create(struct db *db, struct arena *arena,
 			   const struct card_new *new_card,
 			   struct card_answer *answer);
 enum db_result card_update(struct db *db, struct arena *arena,
+			   int64_t wallet_id, const char *public_id,
+			   const struct card_patch *patch,
+			   struct card_answer *answer);
+/* All of patch's status, label, spending_limit and limit_window, or nothing. */
+enum db_result card_change(struct db *db, struct arena *arena,
 			   int64_t wallet_id, const char *public_id,
 			   const struct card_patch *patch,
 			   struct card_answer *answer);
@@ -124,5 +139,34 @@ enum db_result card_details_read(struct db *db, struct arena *arena,
 				 const char *key_public_id, const char *address,
 				 const char *request_id,
 				 struct card_details *details);
+
+/* A card's number, as it is kept. */
+struct card_number_row {
+	int64_t card_id;
+	struct bytes pan_sealed;
+};
+/* Who asks, for what, from where: one audit row for all of the cards. */
+struct card_number_read {
+	int64_t wallet_id;
+	const char *cards; /* JSON list of their row ids */
+	const char *action, *key_public_id, *address, *request_id;
+};
+/* In the order of the list; a card of another wallet is left out. */
+enum db_result card_numbers_read(struct db *db, struct arena *arena,
+				 const struct card_number_read *read,
+				 struct card_number_row **rows, size_t *count);
+
+/* A card whose picture somebody asks for, and a key that may have signed. */
+struct embed_row {
+	int64_t card_id, wallet_id, expires_at;
+	const char *last4, *account_public_id, *account_status;
+	const char *key_public_id; /* NULL: there is none */
+	struct bytes key_sealed;
+	bool shows_numbers; /* the key has that right */
+};
+/* One row a key; none for a card that there is not. */
+enum db_result embed_read(struct db *db, struct arena *arena,
+			  const char *card_public_id, struct embed_row **rows,
+			  size_t *count);
 
 #endif

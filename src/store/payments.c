@@ -122,6 +122,10 @@ static const struct db_field reversal_params[] = {
 	TARGET(struct reversal, target),
 	{DB_MONEY_OR_NULL, offsetof(struct reversal, amount)},
 };
+static const struct db_field refund_reversal_params[] = {
+	TARGET(struct refund_reversal, target),
+	{DB_MONEY_OR_NULL, offsetof(struct refund_reversal, amount)},
+};
 static const struct db_field force_params[] = {
 	{DB_INT_OR_NULL, offsetof(struct force_post, card.wallet_id)},
 	{DB_TEXT, offsetof(struct force_post, card.public_id)},
@@ -180,6 +184,30 @@ static const struct db_field refund_params[] = {
 static const struct db_field transaction_columns[] = {TRANSACTION_FIELDS};
 const struct row_shape transaction_row_shape = ROW_SHAPE(
 	TRANSACTION_COLUMNS, transaction_columns, struct transaction_row);
+#define WITH_CARD(type, member)                                                \
+	{                                                                      \
+		type, offsetof(struct transaction_with_card, member)           \
+	}
+#define WITH_CARD_COLUMNS                                                      \
+	TRANSACTION_COLUMNS ", merchant_authorized_cents, card_created_at, "   \
+			    "card_expires_at, "                                \
+			    "card_type, card_label, card_status, "             \
+			    "card_limit_cents, card_limit_window, "            \
+			    "card_merchant_name"
+static const struct db_field with_card_columns[] = {
+	TRANSACTION_FIELDS,
+	WITH_CARD(DB_MONEY, merchant_authorized),
+	WITH_CARD(DB_TIME, card_created_at),
+	WITH_CARD(DB_TIME, card_expires_at),
+	WITH_CARD(DB_TEXT, card_type),
+	WITH_CARD(DB_TEXT, card_label),
+	WITH_CARD(DB_TEXT, card_status),
+	WITH_CARD(DB_MONEY, card_limit),
+	WITH_CARD(DB_TEXT, card_limit_window),
+	WITH_CARD(DB_TEXT, card_merchant_name),
+};
+const struct row_shape transaction_with_card_shape = ROW_SHAPE(
+	WITH_CARD_COLUMNS, with_card_columns, struct transaction_with_card);
 static const struct db_field answer_columns[] = {
 	ROW(DB_TEXT, outcome),
 	TRANSACTION_FIELDS,
@@ -270,6 +298,12 @@ static const struct statement statement_refund = {
 	DB_PARAMS(refund_params),
 	DB_COLUMNS(answer_columns, struct transaction_row),
 };
+static const struct statement statement_refund_reverse = {
+	.name = "refund_reverse",
+	.sql = "CALL refund_reverse(?, ?, ?, ?, ?)",
+	DB_PARAMS(refund_reversal_params),
+	DB_COLUMNS(answer_columns, struct transaction_row),
+};
 
 static const struct db_field get_params[] = {
 	{DB_INT, offsetof(struct payment_target, wallet_id)},
@@ -286,6 +320,13 @@ static const struct statement statement_get = {
 	       "WHERE wallet_id = ? AND public_id = ?",
 	DB_PARAMS(get_params),
 	DB_COLUMNS(transaction_columns, struct transaction_row),
+};
+static const struct statement statement_get_with_card = {
+	.name = "transaction_with_card_get",
+	.sql = "SELECT " WITH_CARD_COLUMNS " FROM transaction_rows "
+	       "WHERE wallet_id = ? AND public_id = ?",
+	DB_PARAMS(get_params),
+	DB_COLUMNS(with_card_columns, struct transaction_with_card),
 };
 static const struct statement statement_find = {
 	.name = "transaction_find",
@@ -309,6 +350,43 @@ static const struct list_source transaction_source = {
 	.key = "id",
 	.id = "id",
 	DB_COLUMNS(transaction_columns, struct transaction_row),
+};
+
+static const struct list_source with_card_source = {
+	.name = "transaction_with_card_list",
+	.names = WITH_CARD_COLUMNS,
+	.from = "transaction_rows",
+	.key = "id",
+	.id = "id",
+	DB_COLUMNS(with_card_columns, struct transaction_with_card),
+};
+
+#define EVENT_OF(type, member)                                                 \
+	{                                                                      \
+		type, offsetof(struct transaction_event_of, event.member)      \
+	}
+static const struct db_field event_of_columns[] = {
+	{DB_INT, offsetof(struct transaction_event_of, transaction_id)},
+	EVENT_OF(DB_INT, number),
+	EVENT_OF(DB_TEXT, type),
+	EVENT_OF(DB_MONEY, amount),
+	EVENT_OF(DB_BOOL, approved),
+	EVENT_OF(DB_TEXT, response_code),
+	EVENT_OF(DB_MONEY, balance_after),
+	EVENT_OF(DB_TIME, created_at),
+	EVENT_OF(DB_TEXT, decline_reason),
+	EVENT_OF(DB_TEXT, decline_reasons),
+};
+static const struct db_field events_of_params[] = {{DB_TEXT, 0}};
+static const struct statement statement_events_of = {
+	.name = "transaction_events_of",
+	.sql = "SELECT transaction_id, " EVENT_COLUMNS " FROM "
+	       "JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, "
+	       "wanted BIGINT UNSIGNED PATH '$')) AS asked "
+	       "STRAIGHT_JOIN transaction_event_rows "
+	       "ON transaction_id = wanted ORDER BY place, number",
+	DB_PARAMS(events_of_params),
+	DB_COLUMNS(event_of_columns, struct transaction_event_of),
 };
 
 enum db_result authorization_read(struct db *db, struct arena *arena,
@@ -370,6 +448,13 @@ enum db_result refund(struct db *db, struct arena *arena,
 	return db_one(db, arena, &statement_refund, refund, row);
 }
 
+enum db_result refund_reverse(struct db *db, struct arena *arena,
+			      const struct refund_reversal *reversal,
+			      struct transaction_row *row)
+{
+	return db_one(db, arena, &statement_refund_reverse, reversal, row);
+}
+
 enum db_result transaction_get(struct db *db, struct arena *arena,
 			       int64_t wallet_id, const char *public_id,
 			       struct transaction_row *row)
@@ -421,13 +506,14 @@ static enum db_result transaction_total(struct db *db, struct arena *arena,
 	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
 	list_where_text(&query, "card_public_id = ?", filter->card_id);
 	list_where_text(&query, "type = ?", filter->type);
+	list_where_text(&query, "type <> ?", filter->not_type);
 	return list_count(db, arena, &counts, &query, total);
 }
 
-enum db_result transaction_list(struct db *db, struct arena *arena,
+static enum db_result list_read(struct db *db, struct arena *arena,
+				const struct list_source *source,
 				const struct transaction_filter *filter,
-				const struct list_window *window,
-				struct transaction_row **rows,
+				const struct list_window *window, void **rows,
 				struct list_result *result)
 {
 	struct list_query query;
@@ -437,6 +523,8 @@ enum db_result transaction_list(struct db *db, struct arena *arena,
 	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
 	list_where_text(&query, "card_public_id = ?", filter->card_id);
 	list_where_text(&query, "type = ?", filter->type);
+	list_where_text(&query, "type <> ?", filter->not_type);
+	list_where_text(&query, "public_id = ?", filter->public_id);
 	list_where_text(&query, "status = ?", filter->status);
 	list_where_text(&query, "merchant_name LIKE ? ESCAPE '|'",
 			list_pattern(arena, filter->merchant));
@@ -445,14 +533,69 @@ enum db_result transaction_list(struct db *db, struct arena *arena,
 	list_where_money(&query, "ABS(amount_cents) >= ?", filter->min_amount);
 	list_where_money(&query, "ABS(amount_cents) <= ?", filter->max_amount);
 	if (filter->status == NULL && filter->merchant == NULL &&
-	    filter->from == 0 && filter->to == 0 &&
+	    filter->public_id == NULL && filter->from == 0 && filter->to == 0 &&
 	    filter->min_amount == NULL && filter->max_amount == NULL)
 		status = transaction_total(db, arena, filter, &result->total);
 	else
-		status = list_count(db, arena, &transaction_source, &query,
-				    &result->total);
+		status = list_count(db, arena, source, &query, &result->total);
 	if (status != DB_OK)
 		return status;
-	return list_rows(db, arena, &transaction_source, &query, window,
+	return list_rows(db, arena, source, &query, window, rows, result);
+}
+
+enum db_result transaction_list(struct db *db, struct arena *arena,
+				const struct transaction_filter *filter,
+				const struct list_window *window,
+				struct transaction_row **rows,
+				struct list_result *result)
+{
+	return list_read(db, arena, &transaction_source, filter, window,
 			 (void **)rows, result);
+}
+
+enum db_result transaction_with_card_list(
+	struct db *db, struct arena *arena,
+	const struct transaction_filter *filter,
+	const struct list_window *window, struct transaction_with_card **rows,
+	struct list_result *result)
+{
+	return list_read(db, arena, &with_card_source, filter, window,
+			 (void **)rows, result);
+}
+
+enum db_result transaction_with_card_get(struct db *db, struct arena *arena,
+					 int64_t wallet_id,
+					 const char *public_id,
+					 struct transaction_with_card *row)
+{
+	struct payment_target target = {
+		.wallet_id = wallet_id,
+		.transaction = public_id,
+	};
+
+	return db_one(db, arena, &statement_get_with_card, &target, row);
+}
+
+enum db_result transaction_events_of(struct db *db, struct arena *arena,
+				     const struct transaction_with_card *rows,
+				     size_t row_count,
+				     struct transaction_event_of **events,
+				     size_t *count)
+{
+	enum db_result result;
+	const char *wanted;
+	struct text ids;
+
+	text_init(&ids, arena);
+	for (size_t i = 0; i < row_count; i++)
+		text_printf(&ids, "%c%lld", i == 0 ? '[' : ',',
+			    (long long)rows[i].row.id);
+	text_add(&ids, row_count == 0 ? "[]" : "]");
+	wanted = ids.data;
+	result = db_all(db, arena, &statement_events_of, &wanted,
+			(void **)events, count);
+	if (result != DB_NO_ROW)
+		return result;
+	*count = 0;
+	return DB_OK;
 }

@@ -106,6 +106,19 @@ struct transaction_row {
 
 extern const struct row_shape transaction_row_shape;
 
+/* The same with the card as it is now (in an event: as it was then), and what
+ * else only the Privacy dialect shows. */
+struct transaction_with_card {
+	struct transaction_row row; /* first: it shares the row's columns */
+	struct money merchant_authorized;
+	int64_t card_created_at, card_expires_at;
+	const char *card_type, *card_label, *card_status;
+	struct money card_limit;
+	const char *card_limit_window, *card_merchant_name;
+};
+
+extern const struct row_shape transaction_with_card_shape;
+
 struct transaction_event {
 	int64_t number;
 	const char *type;
@@ -152,11 +165,17 @@ struct refund {
 	struct merchant merchant;
 };
 
+struct refund_reversal {
+	struct payment_target target;
+	const struct money *amount; /* NULL: all that is left of it */
+};
+
 struct transaction_filter {
 	int64_t wallet_id;
 	const char *card_id, *type, *status, *merchant; /* NULL: any */
-	int64_t from, to;				/* 0: open */
-	const struct money *min_amount, *max_amount;	/* of the size */
+	const char *not_type, *public_id;
+	int64_t from, to;			     /* 0: open */
+	const struct money *min_amount, *max_amount; /* of the size */
 };
 
 /* CALLs that begin and end the network's own transaction; the same without
@@ -190,6 +209,9 @@ enum db_result force_post(struct db *db, struct arena *arena,
 			  struct transaction_row *row);
 enum db_result refund(struct db *db, struct arena *arena,
 		      const struct refund *refund, struct transaction_row *row);
+enum db_result refund_reverse(struct db *db, struct arena *arena,
+			      const struct refund_reversal *reversal,
+			      struct transaction_row *row);
 
 enum db_result transaction_get(struct db *db, struct arena *arena,
 			       int64_t wallet_id, const char *public_id,
@@ -207,6 +229,26 @@ enum db_result transaction_list(struct db *db, struct arena *arena,
 				const struct list_window *window,
 				struct transaction_row **rows,
 				struct list_result *result);
+/* The same three with the cards; events of all rows at once, in the rows' order
+ * and each one's by number. */
+enum db_result transaction_with_card_get(struct db *db, struct arena *arena,
+					 int64_t wallet_id,
+					 const char *public_id,
+					 struct transaction_with_card *row);
+enum db_result transaction_with_card_list(
+	struct db *db, struct arena *arena,
+	const struct transaction_filter *filter,
+	const struct list_window *window, struct transaction_with_card **rows,
+	struct list_result *result);
+struct transaction_event_of {
+	int64_t transaction_id;
+	struct transaction_event event;
+};
+enum db_result transaction_events_of(struct db *db, struct arena *arena,
+				     const struct transaction_with_card *rows,
+				     size_t row_count,
+				     struct transaction_event_of **events,
+				     size_t *count);
 struct list_place transaction_place(const struct transaction_row *row);
 
 #endif

@@ -144,6 +144,12 @@ const struct statement sealed_rows_statements[SEALED_KINDS] = {
 		     " AND (a.delivery_id > ? OR a.number > ?)"
 		     " AND CONV(HEX(LEFT(a.answer_sealed, 2)), 16, 10) + 0 <> ?"
 		     " ORDER BY a.delivery_id, a.number LIMIT 50"),
+	[SEALED_API_KEYS] =
+		ROWS("sealed_api_keys",
+		     "SELECT id, 0, public_id, key_sealed FROM api_keys"
+		     " WHERE id >= ? AND (id > ? OR 0 > ?)"
+		     " AND CONV(HEX(LEFT(key_sealed, 2)), 16, 10) + 0 <> ?"
+		     " ORDER BY id LIMIT 50"),
 };
 const struct statement sealed_change_statements[SEALED_KINDS] = {
 	[SEALED_SECRETS] = CHANGE("sealed_secret_change",
@@ -164,4 +170,8 @@ const struct statement sealed_change_statements[SEALED_KINDS] = {
 				  " SET answer_sealed = ?"
 				  " WHERE delivery_id = ? AND number = ?"
 				  " AND answer_sealed = ?"),
+	[SEALED_API_KEYS] = CHANGE("sealed_api_key_change",
+				   "UPDATE api_keys SET key_sealed = ?"
+				   " WHERE id = ? AND 0 = ?"
+				   " AND key_sealed = ?"),
 };

@@ -52,7 +52,7 @@ struct sealed_reply_change {
 };
 
 /*
- * What webhooks keep sealed. Each kind is read in the order of id and number,
+ * What webhooks and API keys keep sealed. Each kind is read in the order of id and number,
  * from what follows a row; context is what the ciphertext belongs to.
  */
 struct sealed_row {
@@ -77,6 +77,7 @@ enum sealed_kind {
 	SEALED_PREVIOUS_SECRETS,
 	SEALED_BODIES,
 	SEALED_ANSWERS,
+	SEALED_API_KEYS,
 	SEALED_KINDS
 };
 

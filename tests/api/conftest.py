@@ -70,11 +70,17 @@ class Reply:
         self.text = response.content.decode()
         self.elapsed = elapsed
         self.request_id = response.headers.get("X-Request-Id")
-        self.body = exact(self.text) if self.text else None
+        self.html = response.headers.get(
+            "Content-Type", "").startswith("text/html")
+        self.body = exact(self.text) if self.text and not self.html else None
 
     @property
     def error(self):
         return self.body.get("error") if isinstance(self.body, dict) else None
+
+    @property
+    def message(self):
+        return self.body.get("message") if isinstance(self.body, dict) else None
 
     @property
     def replayed(self):
@@ -87,11 +93,23 @@ class Reply:
         return f"<{self.status} {self.text[:400]}>"
 
 
+def dialect_of(headers):
+    """Which dialect's words a request's credential asks for."""
+    value = headers.get("Authorization") or ""
+    value = value if isinstance(value, str) else value.decode("latin-1")
+    scheme = value.split(" ")[0].lower()
+    if scheme == "api-key" or value and " " not in value and scheme not in (
+            "bearer", "basic", "digest", "token"):
+        return "privacy"
+    return "native"
+
+
 class OpenApi:
     """Checks a reply against GET /v1/openapi.json."""
 
-    def __init__(self, document):
+    def __init__(self, document, loose=False):
         self.document = document
+        self.loose = loose  # a trailing slash is nothing
         jsonschema.Draft202012Validator.check_schema({})
         self.resolver = jsonschema.RefResolver("", document)
         self.paths = []
@@ -110,6 +128,8 @@ class OpenApi:
 
     def operation(self, method, path):
         path = urllib.parse.unquote(path.split("?")[0])
+        if self.loose:
+            path = path.removesuffix("/")
         for pattern, path_of, item in self.paths:
             if pattern.match(path):
                 return path_of, self.follow(item).get(method.lower())
@@ -120,7 +140,7 @@ class OpenApi:
         if status < 300:
             self.succeeded.add((method.lower(), path_of))
         if operation is None:
-            assert status in (400, 401, 404, 405, 413, 414, 431), \
+            assert status in (400, 401, 404, 405, 413, 414, 429, 431), \
                 f"{method} {path} answered {status} and is not documented"
             response = self.error
         else:
@@ -130,7 +150,11 @@ class OpenApi:
                 assert status >= 400, \
                     f"{method} {path}: status {status} is not documented"
                 response = responses["default"]
-        schema = self.follow(response)["content"]["application/json"]["schema"]
+        content = self.follow(response)["content"]
+        if list(content) == ["text/html"] and status < 300:
+            assert isinstance(body, str), f"{method} {path}: no HTML"
+            return
+        schema = content["application/json"]["schema"]
         validator = jsonschema.Draft202012Validator(
             schema, resolver=self.resolver)
         errors = [f"{error.json_path}: {error.message}"
@@ -144,7 +168,8 @@ class Stack:
     def __init__(self, env):
         self.env = env
         self.local = threading.local()
-        self.openapi = None
+        self.openapi = None  # the native document
+        self.documents = {}
         self.lock = threading.Lock()
         self.errors_file = env.var / "errors-provoked"
         self.broken_expected = set()  # request ids that a test broke itself
@@ -155,7 +180,10 @@ class Stack:
         self.card_codes = {}  # card number -> CVV
         self.keys = set()
         self.webhook_secrets = set()
-        self.openapi = OpenApi(self.send("GET", "/v1/openapi.json").body)
+        for name in ("native", "privacy"):
+            document = self.send("GET", f"/v1/openapi.json?dialect={name}")
+            self.documents[name] = OpenApi(document.body, name == "privacy")
+        self.openapi = self.documents["native"]
 
     def session(self):
         if not hasattr(self.local, "session"):
@@ -181,24 +209,32 @@ class Stack:
         if isinstance(reply.body, dict) and reply.body.get("secret"):
             self.webhook_secrets.add(reply["secret"])
         if check:
-            self.check(method, path, reply)
+            self.check(method, path, reply, dialect_of(headers))
         return reply
 
-    def check(self, method, path, reply):
+    def check(self, method, path, reply, dialect="native"):
         where = f"{method} {path}: {reply!r}"
         assert re.fullmatch(r"req_[0-9a-f]{12}", reply.request_id or ""), where
         assert reply.headers.get("Cache-Control") == "no-store", where
         if method == "HEAD" or reply.status == 204:
             assert reply.raw == b"", where
             return
-        assert reply.headers["Content-Type"].split(";")[0] == \
-            "application/json", where
-        if reply.status >= 400 and "error" in reply.body:
+        # Without a credential a path may be one that only the other has.
+        if isinstance(reply.body, dict) and "debugging_request_id" in reply.body \
+                or reply.html:
+            dialect = "privacy"
+        assert reply.html and reply.status < 300 or \
+            reply.headers["Content-Type"] == "application/json", where
+        if reply.status >= 400 and dialect == "privacy":
+            self.check_privacy_error(reply)
+        elif reply.status >= 400 and "error" in reply.body:
             self.check_error(reply)
         elif reply.status >= 400:
             assert (path, reply.status) == ("/v1/status", 503), where
-        if self.openapi is not None:
-            self.openapi.check(method, path, reply.status, reply.body)
+        if dialect in self.documents:
+            self.documents[dialect].check(
+                method, path, reply.status,
+                reply.text if reply.html else reply.body)
 
     def check_error(self, reply):
         body = reply.body
@@ -208,6 +244,32 @@ class Stack:
         assert body["message"].endswith("."), reply
         assert set(body) <= {"error", "message", "code", "request_id",
                              "param"}, reply
+        if reply.status in (429, 503):
+            assert int(reply.headers["Retry-After"]) >= 1, reply
+        if reply.status == 405:
+            assert reply.headers["Allow"], reply
+
+    # What only this dialect has to say.
+    privacy_codes = {
+        "Please provide API key in the form Authorization: api-key [api-key]":
+            "credentials_malformed"}
+
+    def check_privacy_error(self, reply):
+        body = reply.body
+        assert set(body) <= {"debugging_request_id", "message", "token"}, reply
+        assert "token" not in body or reply.status == 422, reply
+        assert re.fullmatch(
+            r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
+            r"[0-9a-f]{12}", body["debugging_request_id"]), reply
+        if reply.headers.get("Idempotent-Replayed") is None:
+            assert body["debugging_request_id"].replace("-", "")[:12] == \
+                reply.request_id[len("req_"):], reply
+        assert body["message"], reply
+        if body["message"] in self.privacy_codes:
+            self.provoked(self.privacy_codes[body["message"]])
+        elif reply.status == 422 and "token" not in body and \
+                "idempotency" not in body["message"]:
+            self.provoked("not_supported")
         if reply.status in (429, 503):
             assert int(reply.headers["Retry-After"]) >= 1, reply
         if reply.status == 405:
@@ -258,13 +320,17 @@ class Stack:
         head += [line.encode("latin-1") if isinstance(line, str) else line
                  for line in lines]
         reply = self.raw(b"\r\n".join(head) + b"\r\n\r\n" + body)
+        sent = dict(line.split(": ", 1) for line in lines
+                    if isinstance(line, str) and ": " in line)
         if check:
-            self.check(method, path, reply)
+            self.check(method, path, reply, dialect_of(sent))
         return reply
 
 
 class Client:
     """Requests with one key. Paths are below /v1 unless they say more."""
+
+    scheme = "Bearer "
 
     def __init__(self, stack, key=None):
         self.stack = stack
@@ -274,7 +340,7 @@ class Client:
              idempotency=None, **query):
         sent = {}
         if self.key is not None:
-            sent["Authorization"] = f"Bearer {self.key}"
+            sent["Authorization"] = self.scheme + self.key
         if json_body is not None:
             body = json.dumps(json_body)
         if isinstance(body, str):
@@ -335,6 +401,17 @@ class Client:
         assert wallet["total_deposited"] - wallet["total_spent"] == \
             wallet["balance"], wallet
         return wallet
+
+
+class PrivacyClient(Client):
+    """The same in the Privacy dialect; some of its clients send the bare key."""
+
+    def __init__(self, stack, key, scheme="api-key "):
+        super().__init__(stack, key)
+        self.scheme = scheme
+
+    def put(self, path, json_body=None, **options):
+        return self.call("PUT", path, json_body, **options)
 
 
 @pytest.fixture(scope="session")
@@ -432,6 +509,10 @@ class Account:
 
     def client(self, mode="test", **options):
         return Client(self.stack, self.issue(mode, **options)["api_key"])
+
+    def privacy(self, mode="test", scheme="api-key ", **options):
+        key = self.issue(mode, "privacy", **options)["api_key"]
+        return PrivacyClient(self.stack, key, scheme)
 
     def suspend(self):
         self.admin.call("admin_account_suspend", self.id)

@@ -67,7 +67,9 @@ class Transaction:
     def status(self):
         if self.declined:
             return "declined"
-        if self.kind in ("refund", "verification"):
+        if self.kind == "refund":
+            return "voided" if self.reversed == self.requested else "settled"
+        if self.kind == "verification":
             return "settled"
         if self.hold > 0:
             return "pending"
@@ -86,11 +88,13 @@ class Transaction:
     @property
     def amount(self):
         """As the API shows it: debits negative."""
+        if self.kind == "refund":
+            return self.requested - (
+                0 if self.status == "voided" else self.reversed)
         return {"declined": -self.requested,
                 "pending": self.reversed - self.authorized,
                 "voided": -self.authorized, "expired": -self.authorized,
-                }.get(self.status, self.requested if self.kind == "refund"
-                      else -self.cleared)
+                }.get(self.status, -self.cleared)
 
 
 class Card:
@@ -315,12 +319,28 @@ class Model:
                 raise Refused("refund_exceeds_purchase")
             original.refunded += amount
         made = Transaction(card, "refund", now, amount, None)
+        made.original = original
         card.transactions.append(made)
         card.give(amount)
         card.spent -= amount
         card.count += 1
         card.settle_state(False)
         return made
+
+    def take_back(self, row, amount, named):
+        if row.kind != "refund":
+            raise Refused("original_not_found")
+        if not named and amount in row.reversals:
+            return
+        if amount > row.requested - row.reversed:
+            raise Refused("over_reversal")
+        row.reversals.add(amount)
+        row.reversed += amount
+        if row.original is not None:
+            row.original.refunded -= amount
+        row.card.give(-amount)
+        row.card.spent += amount
+        row.card.settle_state(True)
 
     # --- the owner's doings ---------------------------------------------------
 

@@ -146,6 +146,9 @@ class Sandbox:
             body["network_ref"] = ref
         return self.say("refund", body)
 
+    def take_back(self, refund, amount=None, ref=None):
+        return self.message("refund_reversal", refund, amount, ref)
+
     def challenge(self, card, amount, merchant):
         return self.api.post("/simulate/3ds", {
             "card_id": card["id"], "amount": float(amount),
@@ -205,6 +208,13 @@ class Processor:
         answer = Answer(self.network.post("/refunds", body))
         answer.ref = ref
         return answer
+
+    def take_back(self, refund, amount=None, ref=None):
+        body = {} if amount is None else {"amount": float(amount)}
+        if ref is not None:
+            body["message_ref"] = ref
+        return Answer(self.network.post(
+            f"/refunds/{refund['ref']}/reversal", body))
 
     def challenge(self, card, amount, merchant):
         return self.network.post("/3ds/challenges", {

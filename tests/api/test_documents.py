@@ -5,7 +5,7 @@ import pathlib
 import re
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-METHODS = "GET|POST|PATCH|DELETE"
+METHODS = "GET|POST|PUT|PATCH|DELETE"
 
 
 def source(path):
@@ -40,7 +40,8 @@ def test_declines():
 
 
 def routes():
-    text = source("src/api/routes.c").split("route routes[]")[1]
+    text = source("src/api/routes.c").split("route routes[]")[1].split(
+        "\n};")[0]
     found = re.findall(r'[{\t](%s)\("(/[^"]+)"' % METHODS, text)
     found += [("POST", f"/v1/simulate/{name}") for name in
               re.findall(r'SANDBOX\("(\w+)"', text)]
@@ -55,6 +56,37 @@ def test_every_route_is_described():
     pages = source("docs/api.md") + source("docs/network.md")
     assert [route for route in routes()
             if "`%s %s`" % route not in pages] == []
+
+
+def test_every_route_of_the_dialect_is_described():
+    text = source("src/api/routes.c").split("route privacy_routes[]")[1].split(
+        "\n};")[0]
+    found = re.findall(r'[{\t](%s)\("(/[^"]+)"' % METHODS, text)
+    found += [("POST", f"/v1/simulate/{name}") for name in
+              re.findall(r'PRIVACY_SIMULATE\("(\w+)"', text)]
+    assert len(found) == len(re.findall(r"^\t(?:\{|PRIVACY_SIMULATE)", text,
+                                        re.M))
+    page = source("docs/privacy.md")
+    assert [route for route in found if "`%s %s`" % route not in page] == []
+
+
+def test_every_decline_has_its_result():
+    reasons = re.findall(r'^DECLINE\(\w+, "(\w+)"',
+                         source("src/core/decline.def"), re.M)
+    shown = table("docs/privacy.md", ("`result`",
+                                      "[decline reasons](network.md)"))
+    listed = [word.strip(" `") for _, words in shown
+              for word in words.split(",")]
+    assert sorted(listed) == sorted(reasons + ["none"])
+
+
+def test_texts_of_the_dialect_are_its_own():
+    text = re.sub(r'"\s+"', "", source("src/api/privacy.c"))
+    shown = table("docs/privacy.md", ("status", "message", "when"))
+    own = [message for status, message, _ in shown
+           if status in ("401", "429")]
+    assert len(own) == 7
+    assert [message for message in own if f'"{message}"' not in text] == []
 
 
 def test_every_event_is_described():

@@ -31,7 +31,7 @@ def test_no_credential(anonymous):
 @pytest.mark.parametrize("value", [
     "Bearer", "Bearer sk_test_", "Bearer sk_test_" + "0" * 32,
     "Bearer sk_live_" + "A" * 300, "Bearer x y", "Basic dXNlcjpwdw==",
-    "Digest x", "sk_test_without_a_scheme", "Bearer ' OR 1=1 --",
+    "Digest x", "Bearer ' OR 1=1 --",
     "Bearer \u00e9"])
 def test_wrong_credentials(anonymous, value):
     reply = anonymous.get("/cards", headers={

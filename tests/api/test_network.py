@@ -251,6 +251,38 @@ def test_a_refund_of_nothing(network, numbered):
     assert (reply.status, reply["response_code"]) == (200, "25"), reply
 
 
+def test_a_refund_taken_back(network, numbered):
+    ref = reference()
+    given = network.post("/refunds", {
+        "network_ref": ref, "pan": numbered["pan"], "amount": 5,
+        "merchant": shop()})
+    taken = network.post(f"/refunds/{ref}/reversal", {"amount": 2})
+    assert (taken.status, taken["approved"], taken["approved_amount"],
+            taken["response_code"], taken["transaction_id"]) == (
+                200, True, 2, "00", given["transaction_id"]), taken
+    assert taken["balance"] == given["balance"] - 2
+    for rest in range(2):
+        all_of_it = network.post(f"/refunds/{ref}/reversal")
+        assert all_of_it["approved_amount"] == 3, all_of_it
+        assert all_of_it["balance"] == given["balance"] - 5
+    reply = network.post(f"/refunds/{ref}/reversal", {"amount": 1})
+    assert (reply.status, reply.error) == (400, "over_reversal"), reply
+
+
+def test_nothing_to_take_back(network, numbered):
+    """No such reference, and a purchase's."""
+    ref = reference()
+    network.post("/force_posts", {
+        "network_ref": ref, "pan": numbered["pan"], "amount": 5,
+        "merchant": shop()})
+    for unknown in (reference(), ref):
+        reply = network.post(f"/refunds/{unknown}/reversal", {"amount": 5})
+        assert (reply.status, reply["response_code"], reply["approved"]) == (
+            200, "25", False), reply
+    reply = network.post(f"/refunds/{ref}/reversal", {"final": True})
+    assert (reply.status, reply.body.get("param")) == (400, "final"), reply
+
+
 def test_postings_to_nobody(network):
     for path in ("/force_posts", "/refunds"):
         reply = network.post(path, {

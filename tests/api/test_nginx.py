@@ -222,7 +222,8 @@ def test_head_of_an_error_has_no_body(nginx):
 def test_every_page_agrees_with_the_error_table(env, errors):
     text = (env.src / "nginx/errors.conf").read_text()
     pages = re.findall(
-        r"location = /\.cardstock/(\d+) \{[^}]*?return (\d+) '(.*)';", text)
+        r"location = /\.cardstock/(\d+) \{(?:.*\n)*?\treturn (\d+) '(.*)';",
+        text)
     assert len(pages) == text.count("location =")
     for name, status, body in pages:
         error = json.loads(body.replace("\\'", "'"))

@@ -9,9 +9,10 @@ import pytest
 import requests
 
 
-@pytest.fixture(scope="module")
-def document(env):
-    reply = requests.get(env.url + "/openapi.json", verify=env.ca, timeout=10)
+@pytest.fixture(scope="module", params=["native", "privacy"])
+def document(request, env):
+    reply = requests.get(f"{env.url}/openapi.json?dialect={request.param}",
+                         verify=env.ca, timeout=10)
     assert reply.status_code == 200
     return reply.json()
 
@@ -39,3 +40,16 @@ def test_the_judge_bites(document, judge):
     del document["paths"]["/v1/cards"]["get"]["responses"]
     document["paths"]["/v1/cards"]["get"]["parameters"][0].pop("name")
     assert judge(document)["valid"] is False
+
+
+def test_the_credential_chooses_the_document(env, stack):
+    def title(query="", **headers):
+        reply = stack.send("GET", "/v1/openapi.json" + query, headers)
+        assert reply.status == 200
+        return list(reply["components"]["securitySchemes"])
+
+    key = {"Authorization": f"api-key {env.privacy_key}"}
+    assert title() == ["bearer"]
+    assert title(**key) == ["apiKey"]
+    assert title("?dialect=privacy") == ["apiKey"]
+    assert title("?dialect=native", **key) == ["bearer"]

@@ -475,6 +475,28 @@ def test_postings_that_are_refused(api, card, kind, body, param):
     assert api.get(f"/cards/{card['id']}")["balance"] == 100
 
 
+def test_a_refund_taken_back(api, card):
+    refund = api.post("/simulate/refund", {
+        "card_id": card["id"], "amount": 5, "merchant": shop()})
+    refused(api.post("/simulate/refund_reversal", {
+        "transaction_id": refund["id"], "amount": 5.01}), 400,
+        "over_reversal", "amount")
+    taken = api.post("/simulate/refund_reversal", {
+        "transaction_id": refund["id"], "amount": 2})
+    assert taken.status == 201, taken
+    assert (taken["status"], taken["amount"], taken["reversed"],
+            taken["balance_after"], taken["approved"]) == (
+                "settled", 3, 2, 103, True)
+    taken = api.post("/simulate/refund_reversal", {
+        "transaction_id": refund["id"]})
+    assert (taken["status"], taken["type"], taken["amount"]) == (
+        "voided", "refund", 5)
+    assert [row["type"] for row in taken["timeline"]] == [
+        "refund", "refund_reversal", "refund_reversal"]
+    listed = api.get("/transactions?type=refund&status=voided").body["data"]
+    assert [row["id"] for row in listed] == [refund["id"]]
+
+
 def test_postings_to_nobody(api):
     for kind in ("force_post", "refund"):
         reply = api.post(f"/simulate/{kind}", {
@@ -484,7 +506,7 @@ def test_postings_to_nobody(api):
 
 @pytest.mark.parametrize("kind", [
     "authorization", "increment", "advice", "clearing", "reversal",
-    "force_post", "refund", "3ds", "clock"])
+    "force_post", "refund", "refund_reversal", "3ds", "clock"])
 def test_the_sandbox_is_for_test_keys(account, kind):
     refused(account.live.post(f"/simulate/{kind}", {}), 403,
             "test_mode_only")
@@ -492,7 +514,7 @@ def test_the_sandbox_is_for_test_keys(account, kind):
 
 @pytest.mark.parametrize("kind", [
     "authorization", "increment", "clearing", "reversal", "force_post",
-    "refund", "3ds"])
+    "refund", "refund_reversal", "3ds"])
 def test_the_sandbox_needs_the_write_scope(account, kind):
     reader = account.client("test", scopes="read")
     refused(reader.post(f"/simulate/{kind}", {}), 403, "scope_missing")

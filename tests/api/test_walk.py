@@ -33,8 +33,8 @@ SHOPS = [
     {**shop("shop-5", "4816"), "category": "software", "long": False}]
 KINDS = [
     ("authorize", 30), ("increment", 10), ("advice", 6), ("reverse", 10),
-    ("clear", 18), ("force_post", 4), ("refund", 7), ("again", 6),
-    ("freeze", 2), ("unfreeze", 5), ("fund", 6), ("withdraw", 3),
+    ("clear", 18), ("force_post", 4), ("refund", 7), ("take_back", 3),
+    ("again", 6), ("freeze", 2), ("unfreeze", 5), ("fund", 6), ("withdraw", 3),
     ("limit", 2), ("terminate", 0.4), ("clock", 3)]
 # Most per transaction, and in a month, as the sample BINs have it.
 BIN_LIMITS = {BIN_VISA: (5000_00, 50000_00),
@@ -376,6 +376,21 @@ class Walk:
             self.told.id, self.told.ref = answer.transaction, ref
             rows.append(self.told)
         return [card], rows
+
+    def do_take_back(self):
+        row = self.row(("refund",))
+        if row is None:
+            return [], []
+        left = row.requested - row.reversed
+        amount = max(1, self.chance.choice([left, left // 2, left + 1,
+                                            self.cents(3000)]))
+        refused = self.expect(
+            lambda: self.model.take_back(row, amount, self.named))
+        ref, target = unique(), {"id": row.id, "ref": row.ref}
+        self.say(lambda: self.way.take_back(target, Decimal(amount) / 100,
+                                            ref=ref),
+                 refused or [], f"take_back {amount} of {row.id}")
+        return [row.card], [row] + ([row.original] if row.original else [])
 
     def do_again(self):
         """Something said before: the same answer, and nothing else."""

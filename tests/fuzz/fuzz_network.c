@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bodies against the tables of the network interface and of its sandbox. The
- * first byte says which: '0' is the first such route with a body. */
+/* Bodies against the tables of the network interface and of the sandboxes of
+ * both dialects. The first byte says which: '0' is the first such route with a
+ * body. */
 #include "../../src/api/resources.h"
 
 #include "../../src/base/arena.h"
@@ -14,17 +15,29 @@ static bool is_payment(const struct route *route)
 	       (route->scope == SCOPE_NETWORK || route->test_only);
 }
 
+/* Of both dialects' routes. */
+static const struct route *route_at(size_t i)
+{
+	const struct dialect *dialect = dialects;
+
+	for (; i >= dialect->route_count; dialect++)
+		i -= dialect->route_count;
+	return &dialect->routes[i];
+}
+
 static const struct shape *shape_of(unsigned char number)
 {
 	size_t count = 0, wanted = (unsigned char)(number - '0');
+	size_t all = dialects[DIALECT_NATIVE].route_count +
+		     dialects[DIALECT_PRIVACY].route_count;
 
-	for (size_t i = 0; i < route_count; i++)
-		count += is_payment(&routes[i]);
-	fuzz_must(count > 10);
+	for (size_t i = 0; i < all; i++)
+		count += is_payment(route_at(i));
+	fuzz_must(count > 20);
 	wanted = count > 0 ? wanted % count : 0;
-	for (size_t i = 0; i < route_count; i++)
-		if (is_payment(&routes[i]) && wanted-- == 0)
-			return routes[i].body;
+	for (size_t i = 0; i < all; i++)
+		if (is_payment(route_at(i)) && wanted-- == 0)
+			return route_at(i)->body;
 	abort();
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../../src/base/arena.h"
 #include "../../src/http/route.h"
@@ -40,8 +41,22 @@ static void check_request(const struct request *request)
 	check(strstr(request->path, "/../") == NULL);
 	check(utf8_valid(request->path, strlen(request->path)));
 	check(request_id_valid(request->request_id));
+	check(uuid_valid(request->debugging_id));
+	check(strncmp(request->debugging_id, request->request_id + 4, 8) == 0);
 	check(key == NULL || (*key != '\0' && strlen(key) <= 255));
 	check(request->refused_rate_per_minute >= 0);
+}
+
+/* A segment may be a token: whatever is taken for one is the only one. */
+static void check_token(const char *text)
+{
+	char id[ID_SIZE], uuid[UUID_SIZE];
+
+	if (!id_of_uuid(text, "card_", id))
+		return;
+	check(id_valid(id, "card_"));
+	check(uuid_of_id(id, uuid));
+	check(strcasecmp(uuid, text) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -56,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < PARAMS_MAX && rest; i++) {
 		char *line = strsep(&rest, "\n");
 
+		check_token(line);
 		params[i] = i == 0 ? arena_printf(arena, "REQUEST_URI=%s", line)
 				   : line;
 	}

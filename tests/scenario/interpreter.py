@@ -27,6 +27,7 @@ import json
 import shlex
 from decimal import Decimal
 
+import privacy
 from conftest import Account
 from payments import (Processor, Sandbox, Setup, events, reference, shop,
                       with_number)
@@ -116,6 +117,8 @@ class Story:
                                 "WHERE country = %s", country)
         for name in self.cards:
             events(self.owner, self.cards[name]["id"])
+        for account in self.accounts.values():
+            privacy.agree(account)
         self.audit()
         return steps
 
@@ -470,6 +473,17 @@ class Story:
             merchant=self.merchant(line),
             ref=None if ref is None else self.reference(ref))
         return self.told(line, card, answer, ["status"])
+
+    def do_take_back(self, line):
+        """The reversal of a refund."""
+        ref, amount = line.take("ref"), line.take("amount")
+        refund = self.transactions.get(line.name) or {
+            "id": "txn_" + "0" * 20, "ref": self.reference("nowhere"),
+            "card": next(iter(self.cards.values()))}
+        answer = self.way(refund["card"]).take_back(
+            refund, None if amount is None else Decimal(amount),
+            ref=None if ref is None else self.reference(ref))
+        return self.told(line, refund["card"], answer, ["status"])
 
     # --- 3-D Secure ----------------------------------------------------------
 

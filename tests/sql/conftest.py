@@ -187,7 +187,9 @@ class World:
             pan_sealed=b"sealed", pan_key_id=1,
             pan_hash=number.to_bytes(32, "big"), last4="1234",
             amount_cents=10000, spending_limit_cents=None,
-            allowed_categories="[]", auto_freeze_at_cents=0, metadata="{}")
+            allowed_categories="[]", auto_freeze_at_cents=0, metadata="{}",
+            type="unlocked", funding="prepaid", limit_window="monthly",
+            frozen=False, expires_at=None)
         assert changes.keys() <= values.keys()
         return list((values | changes).values())
 

@@ -61,7 +61,8 @@ class Books:
     def card(self, number, cents):
         public = f"card_{number:020d}"
         self.call("card_create(%s, %s, %s, 'c', 'sealed', 1,"
-                  " UNHEX(SHA2(%s, 256)), '1234', %s, NULL, '[]', 0, '{}')",
+                  " UNHEX(SHA2(%s, 256)), '1234', %s, NULL, '[]', 0, '{}',"
+                  " 'unlocked', 'prepaid', 'monthly', FALSE, NULL)",
                   self.wallet, public, BIN, public, cents)
         return public
 

@@ -18,6 +18,7 @@
 #include "../../src/base/money.h"
 #include "../../src/base/secret.h"
 #include "../../src/base/text.h"
+#include "../../src/base/token.h"
 #include "../../src/flow/rotate.h"
 
 struct row {
@@ -652,6 +653,20 @@ static const struct statement replies_list = {
 	       " FROM idempotency_keys",
 	DB_COLUMNS(sealed_fields, struct sealed),
 };
+static const struct statement api_key_add = {
+	.name = "api_key_add",
+	.sql = "INSERT INTO api_keys (id, public_id, key_sealed, label,"
+	       " wallet_id, dialect, key_hash, prefix, scopes, created_at)"
+	       " SELECT ?, ?, ?, ?, (SELECT MIN(id) FROM wallets), 'privacy',"
+	       " RANDOM_BYTES(32), '', 'read', UTC_TIMESTAMP()",
+	DB_PARAMS(sealed_fields),
+};
+static const struct statement api_keys_list = {
+	.name = "api_keys_list",
+	.sql = "SELECT id, public_id, key_sealed,"
+	       " CONV(HEX(LEFT(key_sealed, 2)), 16, 10) FROM api_keys",
+	DB_COLUMNS(sealed_fields, struct sealed),
+};
 static const struct statement wallet_id = {
 	.name = "wallet_id",
 	.sql = "SELECT MIN(id) FROM wallets",
@@ -674,7 +689,8 @@ static void fill(const struct keyring *ring)
 	char error[200];
 
 	ck_assert(db_script(db,
-			    "DELETE FROM cards; DELETE FROM idempotency_keys;",
+			    "DELETE FROM cards; DELETE FROM idempotency_keys;"
+			    "DELETE FROM api_keys;",
 			    error, sizeof(error)));
 	ck_assert_int_eq(db_one(db, arena, &wallet_id, NULL, &wallet), DB_OK);
 	for (int64_t i = 1; i <= CARDS; i++) {
@@ -689,7 +705,15 @@ static void fill(const struct keyring *ring)
 			.name = arena_printf(arena, "k%lld", (long long)i),
 			.key_id = 1,
 		};
+		struct sealed api_key = {
+			.id = i,
+			.name = arena_printf(arena, "key_%020lld",
+					     (long long)i),
+		};
 
+		api_key.sealed = seal(ring, KEY_API_KEY, api_key.name);
+		ck_assert_int_eq(db_run(db, &api_key_add, &api_key, NULL),
+				 DB_OK);
 		card.sealed = seal(ring, KEY_PAN_ENCRYPTION, card.name);
 		reply.sealed =
 			seal(ring, KEY_REPLY,
@@ -737,14 +761,72 @@ START_TEST(keys_are_rotated)
 		      "%s", error);
 	ck_assert_int_eq(totals.cards, CARDS);
 	ck_assert_int_eq(totals.replies, CARDS);
+	ck_assert_int_eq(totals.others, CARDS);
 	ck_assert_int_eq(lines_told, 1);
 	all_open(ring, &cards_list, KEY_PAN_ENCRYPTION);
 	all_open(ring, &replies_list, KEY_REPLY);
+	all_open(ring, &api_keys_list, KEY_API_KEY);
 	ck_assert(rotate_keys(db, batches, ring, tell, &totals, error,
 			      sizeof(error)));
-	ck_assert_int_eq(totals.cards + totals.replies, 0);
+	ck_assert_int_eq(totals.cards + totals.replies + totals.others, 0);
 	keyring_close(ring);
 	arena_free(batches);
+}
+END_TEST
+
+static const struct db_field text_field[] = {
+	{DB_TEXT, offsetof(struct row, text)},
+};
+static const struct statement uuid_of_text = {
+	.name = "uuid_of_text",
+	.sql = "SELECT uuid_of_id(?)",
+	DB_PARAMS(text_field),
+	DB_COLUMNS(text_field, struct row),
+};
+static const struct statement id_of_text = {
+	.name = "id_of_text",
+	.sql = "SELECT id_of_uuid(?, 'card_')",
+	DB_PARAMS(text_field),
+	DB_COLUMNS(text_field, struct row),
+};
+
+static void database_agrees(const struct statement *statement,
+			    const char *input, const char *wanted)
+{
+	struct row in = {.text = input}, out;
+
+	ck_assert_int_eq(db_one(db, arena, statement, &in, &out), DB_OK);
+	ck_assert_pstr_eq(out.text, wanted);
+}
+
+/* Ids and tokens, both ways; of random tokens most are nobody's. */
+START_TEST(tokens_agree)
+{
+	char id[ID_SIZE], uuid[UUID_SIZE], hex[33];
+	unsigned char random[16];
+	int strange = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		id_make(id, "card_");
+		ck_assert(uuid_of_id(id, uuid));
+		database_agrees(&uuid_of_text, id, uuid);
+		database_agrees(&id_of_text, uuid, id);
+		random_bytes(random, sizeof(random));
+		hex_encode(hex, random, sizeof(random));
+		uuid_of_hex(hex, uuid);
+		if (!id_of_uuid(uuid, "card_", id))
+			strange++;
+		database_agrees(&id_of_text, uuid,
+				id_of_uuid(uuid, "card_", id) ? id : NULL);
+	}
+	ck_assert_int_gt(strange, 800);
+	database_agrees(&uuid_of_text, "card_00000000000000000000",
+			"6847e881-a75d-4451-9ed8-b8e60e259e5f");
+	database_agrees(&uuid_of_text, "card_0000000000000000000", NULL);
+	database_agrees(&uuid_of_text, "card_0000000000000000000-", NULL);
+	database_agrees(&id_of_text, "not a token", NULL);
+	database_agrees(&id_of_text, "6F0C5AF4-0000-1000-8000-000000000000",
+			NULL);
 }
 END_TEST
 
@@ -801,6 +883,7 @@ int main(void)
 	tcase_add_test(cases, absence_is_told_at_once);
 	tcase_add_test(cases, scripts_name_the_line);
 	tcase_add_test(cases, keys_are_rotated);
+	tcase_add_test(cases, tokens_agree);
 	tcase_add_test(cases, unknown_key_is_refused);
 	suite_add_tcase(suite, cases);
 	srunner_run_all(runner, CK_NORMAL);

@@ -144,6 +144,9 @@ class Network:
         return self.message("refund", card, None, original, original_ref, ref,
                             f"txn_{next(numbers):020d}", amount, *merchant)
 
+    def take_back(self, refund, amount=None, ref=None, message=None):
+        return self.message("refund_reverse", refund, ref, message, amount)
+
     def increment(self, transaction, amount, ref=None, message=None):
         """(outcome, approved)"""
         self.query("START TRANSACTION")
@@ -169,8 +172,9 @@ class Network:
         return "ok", approved
 
     def row(self, transaction):
-        return self.query("SELECT * FROM transaction_rows"
-                          " WHERE public_id = %s", transaction)[0]
+        return self.query(f"SELECT {', '.join(TRANSACTION)}"
+                          " FROM transaction_rows WHERE public_id = %s",
+                          transaction)[0]
 
     def events(self, transaction):
         return self.query(
@@ -687,6 +691,78 @@ def test_refund(world, network):
                    network.reverse(row["public_id"]),
                    network.advise(row["public_id"], 5)):
         assert answer["outcome"] == "transaction_settled"
+
+
+def test_refund_reversal(world, network):
+    card = world.card(10000)
+    purchase = network.hold(card, 6000)
+    network.clear(purchase)
+    ref = new_ref()
+    refund = network.refund(None, 6000, purchase, ref=ref)["public_id"]
+    assert network.row(purchase)["status"] == "refunded"
+    row = network.take_back(refund, 2500)
+    assert (row["outcome"], row["type"], row["status"], row["reversed_cents"],
+            row["amount_cents"], row["event_amount_cents"], row["hold_cents"],
+            row["balance_after_cents"]) == (
+                "ok", "refund", "settled", 2500, 3500, 2500, 0, 7500)
+    original = network.row(purchase)
+    assert (original["status"], original["refunded_cents"],
+            original["amount_cents"]) == ("settled", 3500, -6000)
+    # As much can be given back again, and no more.
+    assert network.refund(None, 2501, purchase)["outcome"] == (
+        "refund_exceeds_purchase")
+    assert network.take_back(refund, 2500)["outcome"] == "replay"
+    assert network.take_back(refund, 3501)["outcome"] == "over_reversal"
+    assert network.take_back(refund, 0)["outcome"] == "amount_too_small"
+    row = network.take_back(None, None, ref, "m-1")
+    assert (row["outcome"], row["status"], row["reversed_cents"],
+            row["amount_cents"], row["event_amount_cents"]) == (
+                "ok", "voided", 6000, 6000, 3500)
+    for again in (network.take_back(None, None, ref, "m-1"),
+                  network.take_back(refund)):
+        assert again["outcome"] == "replay"
+    assert network.take_back(refund, 1)["outcome"] == "over_reversal"
+    assert [(e["type"], e["amount_cents"]) for e in network.events(refund)] == [
+        ("refund", 6000), ("refund_reversal", 2500),
+        ("refund_reversal", 3500)]
+    of_card = world.row(card)
+    assert (of_card["balance_cents"], of_card["total_spent_cents"],
+            of_card["transaction_count"]) == (4000, 6000, 2)
+    assert world.events(card)[-2:] == ["transaction.reversed"] * 2
+    assert network.refund(None, 6000, purchase)["outcome"] == "ok"
+    for nothing in (network.take_back(purchase), network.take_back("txn_none"),
+                    network.take_back(None, 5, "none")):
+        assert nothing["outcome"] == "original_not_found"
+
+
+def test_refund_reversal_takes_no_limit(world, network):
+    card = world.card(10000)
+    network.hold(card, 1000)
+    refund = network.refund(card, 700, merchant=SHOP)["public_id"]
+    network.take_back(refund, 300)
+    facts = network.read(card)
+    network.query("ROLLBACK")
+    assert facts["month_used_cents"] == 1000
+
+
+def test_refund_reversal_beyond_the_funds(world, network):
+    card = world.card(1000)
+    refund = network.refund(card, 500, merchant=SHOP)["public_id"]
+    network.hold(card, 1400)
+    row = network.take_back(refund)
+    assert (row["outcome"], row["balance_after_cents"]) == ("ok", -400)
+    assert (world.row(card)["status"], world.row(card)["frozen_reason"]) == (
+        "frozen", "overdrawn")
+    # A terminated card's was the wallet's, and comes from there.
+    card = world.card(1000)
+    world.call("card_terminate", card)
+    refund = network.refund(card, 500, merchant=SHOP)["public_id"]
+    other = world.card(100)
+    world.call("card_fund", other, world.balance() - 200)
+    assert network.take_back(refund)["status"] == "voided"
+    assert (world.balance(), world.row(card)["balance_cents"]) == (-300, 0)
+    check_audit(world.owner)
+    world.call("card_withdraw", other, 300)
 
 
 # ---------------------------------------------------------------------- rules
@@ -1213,6 +1289,10 @@ def test_same_reference_at_once(world, network, installation):
         answers, _ = at_once(installation, [send] * 8)
         assert sorted(a["outcome"] for a in answers) == ["ok"] + ["replay"] * 7
         assert len({a["public_id"] for a in answers}) == 1
+    answers, _ = at_once(installation, [
+        lambda n: n.take_back(None, 30, "r" + ref, "m")] * 8)
+    assert sorted(a["outcome"] for a in answers) == ["ok"] + ["replay"] * 7
+    network.refund(card, 30, merchant=SHOP)
     assert world.row(card)["balance_cents"] == 9000
 
 
@@ -1275,7 +1355,7 @@ def test_everything_at_once(world, network, installation):
     def client(seed):
         def run(n):
             rng = random.Random(seed)
-            mine = []
+            mine, given = [], []
             for _ in range(12):
                 card = rng.choice(cards)
                 roll = rng.random()
@@ -1290,8 +1370,11 @@ def test_everything_at_once(world, network, installation):
                         n.reverse(rng.choice(mine), rng.randrange(1, 500))
                     elif roll < 0.78:
                         n.advise(rng.choice(mine), rng.randrange(1, 500))
-                    elif roll < 0.84:
-                        n.refund(card, rng.randrange(1, 200))
+                    elif roll < 0.82:
+                        given.append(n.refund(
+                            card, rng.randrange(1, 200))["public_id"])
+                    elif roll < 0.84 and given:
+                        n.take_back(rng.choice(given), rng.randrange(1, 99))
                     elif roll < 0.90:
                         n.force(card, rng.randrange(1, 200))
                     elif roll < 0.99:
@@ -1532,6 +1615,8 @@ BREAKS = [
      " transactions + 1 WHERE type = 'settlement' AND card_id = %s"),
     ("audit_refunds", "UPDATE transactions SET refunded_cents = 1"
      " WHERE kind = 'force_post' AND card_id = %s"),
+    ("audit_refunds", "UPDATE transactions SET reversed_cents = 1"
+     " WHERE kind = 'refund' AND card_id = %s"),
     ("audit_network_refs", "UPDATE network_refs AS n JOIN transactions AS t ON"
      " t.id = n.transaction_id SET n.network_ref = CONCAT(n.network_ref, 'x')"
      " WHERE t.card_id = %s"),

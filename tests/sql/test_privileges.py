@@ -16,20 +16,24 @@ DENIED = {1044, 1142, 1143, 1227, 1370, 1698}
 API_ROUTINES = {
     "tx_begin", "tx_commit", "key_touch", "card_create", "card_update",
     "card_freeze", "card_unfreeze", "card_terminate", "card_fund",
-    "card_withdraw", "card_details_read", "deposit_address_take",
+    "card_withdraw", "card_details_read", "card_change", "card_numbers_read",
+    "embed_read", "key_keep", "funding_rename", "deposit_address_take",
     "simulate_deposit", "simulate_deposit_change", "simulate_clock",
     "authorization_open", "authorization_read", "authorization_post",
     "authorization_close", "increment_read", "increment_post",
     "transaction_advice", "transaction_clear", "transaction_reverse",
-    "force_post", "refund", "challenge_create", "challenge_read",
-    "challenge_answer", "webhook_create", "webhook_update", "webhook_delete",
-    "webhook_rotate", "webhook_ping", "webhook_replay", "event_resend"}
-API_TABLES = {"card_rows", "wallet_rows", "deposit_rows", "bin_rows",
+    "force_post", "refund", "refund_reverse", "challenge_create",
+    "challenge_read", "challenge_answer", "webhook_create", "webhook_update",
+    "webhook_delete", "webhook_rotate", "webhook_ping", "webhook_replay",
+    "event_resend"}
+API_TABLES = {"card_rows", "card_days", "issuing_bins", "funding_rows",
+              "wallet_rows", "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
               "card_limits", "event_rows", "transaction_rows", "transaction_event_rows",
               "transaction_count_rows", "challenge_rows", "webhook_rows",
               "delivery_rows", "attempt_rows", "courier_totals"}
 ADMIN_ROUTINES = {
+    "uuid_of_id", "id_of_uuid",
     "admin_account_create", "admin_account_suspend", "admin_account_reactivate",
     "admin_account_close", "admin_key_issue", "admin_key_scope",
     "admin_key_expire", "admin_key_revoke", "admin_key_networks",
@@ -38,7 +42,7 @@ ADMIN_ROUTINES = {
     "admin_card_terminate", "admin_card_limits_set", "admin_wallet_adjust",
     "admin_hold_window_set", "admin_country_block", "admin_country_unblock",
     "admin_address_import", "admin_webhook_disable", "admin_webhook_enable",
-    "admin_delivery_retry"}
+    "admin_delivery_retry", "uuid_of_id", "id_of_uuid"}
 ADMIN_TABLES = {
     "admin_accounts", "admin_keys", "admin_cards", "admin_deposits",
     "admin_ledger_trial_balance", "admin_daily_volume", "admin_audit",
@@ -99,7 +103,8 @@ def test_only_these_tables_can_be_read(world, role):
             denied(connection, f"SELECT COUNT(*) FROM {table}")
     for column in ("pan_sealed", "pan_hash"):
         denied(connection, f"SELECT {column} FROM cards")
-    denied(connection, "SELECT key_hash FROM api_keys")
+    for column in ("key_hash", "key_sealed"):
+        denied(connection, f"SELECT {column} FROM api_keys")
     denied(connection, "SELECT secret_sealed FROM webhooks")
 
 
@@ -197,7 +202,8 @@ def test_outcomes_are_codes_of_the_error_table():
         found |= set(re.findall(r"IF\([^;]*?'(\w+)', 'ok'\) AS outcome", text))
     states = {"test", "terminated", "pending_top_up", "frozen", "operator",
               "confirmed", "pending", "overdrawn", "deposit_reversed",
-              "declined", "refund", "force_post", "settled", "refunded"}
+              "declined", "refund", "force_post", "settled", "refunded",
+              "wallet", "prepaid"}
     words = found - states
     assert {"not_found", "insufficient_funds", "replay", "card_not_active",
             "address_pool_empty"} <= words

@@ -175,7 +175,8 @@ def test_many_at_once(world, installation, isolation):
                  f"{isolation}{seed}_{step}", chance.random() < 0.7),
                 ("card_create", f"card_{isolation[5]}{seed}_{step}", BIN, "l",
                  b"s", 1, f"{isolation} {seed} {step}".encode().ljust(32),
-                 "1234", chance.randint(1, 3000), None, "[]", 0, "{}"),
+                 "1234", chance.randint(1, 3000), None, "[]", 0, "{}",
+                 "unlocked", "prepaid", "monthly", False, None),
             ])
             key = f"{seed}-{step}".encode()
             try:

@@ -67,6 +67,34 @@ START_TEST(does_without)
 }
 END_TEST
 
+/* The request's id as a UUID: nginx's digits, or others behind the id's. */
+START_TEST(debugging_ids)
+{
+	static char others[][64] = {
+		"CARDSTOCK_NGINX_ID=",
+		"CARDSTOCK_NGINX_ID=f123456789ab00000000000000000000",
+		"CARDSTOCK_NGINX_ID=0123456789ab0000000000000000000",
+		"CARDSTOCK_NGINX_ID=0123456789ab0000000000000000000G",
+	};
+
+	arena = arena_new(65536);
+	READ("CARDSTOCK_REQUEST_ID=req_0123456789ab",
+	     "CARDSTOCK_NGINX_ID=0123456789abcdef0123456789abcdef");
+	ck_assert_str_eq(request.debugging_id,
+			 "01234567-89ab-4def-8123-456789abcdef");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		READ("CARDSTOCK_REQUEST_ID=req_0123456789ab", others[i]);
+		ck_assert(uuid_valid(request.debugging_id));
+		ck_assert_int_eq(
+			strncmp(request.debugging_id, "01234567-89ab-4", 15),
+			0);
+	}
+	request_read(&request, arena, (char *const[]){NULL});
+	ck_assert(uuid_valid(request.debugging_id));
+	arena_free(arena);
+}
+END_TEST
+
 static void expect_header_fault(const char *name)
 {
 	ck_assert_int_eq(request.fault.code, ERR_INVALID_HEADER);
@@ -234,6 +262,6 @@ START_TEST(prints_replies)
 }
 END_TEST
 
-SUITE("request", reads_what_nginx_sends, does_without,
+SUITE("request", reads_what_nginx_sends, does_without, debugging_ids,
       refuses_a_header_sent_twice, checks_the_idempotency_key, splits_targets,
       prints_replies)
