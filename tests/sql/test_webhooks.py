@@ -357,10 +357,11 @@ def test_limits_and_room(hooks):
 
 
 def test_retries_have_a_quarter(hooks):
-    hooks.add()
+    webhook = hooks.add()
     card = hooks.happen(7)
     hooks.record(*(result(row, "retry", delay_s=0) for row in hooks.claim()))
     hooks.happen(8, card)
+    hooks.change(webhook, failing_since=None)
     claimed = hooks.claim(each=8)
     assert [row["tries"] for row in claimed] == [1, 1] + [0] * 6
     assert [row["sequence"] for row in claimed] == [1, 2, 9, 10, 11, 12, 13,
