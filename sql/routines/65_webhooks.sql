@@ -695,6 +695,11 @@ BEGIN
            answer TEXT CHARACTER SET ascii PATH '$.answer')) AS r
     STRAIGHT_JOIN deliveries AS d ON d.id = r.id
     STRAIGHT_JOIN wallets AS w ON w.id = d.wallet_id
+   -- A courier that lost the answer says it all again.
+   WHERE NOT EXISTS (SELECT 1 FROM delivery_attempts AS a
+                      WHERE a.delivery_id = r.id
+                        AND a.started_at = r.at
+                                           + INTERVAL w.clock_offset_s SECOND)
    ORDER BY r.id;
 
   UPDATE courier_results AS r

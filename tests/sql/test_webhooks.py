@@ -561,6 +561,61 @@ def test_fence(hooks):
         ("delivered", 2), ("delivered", 2)]
 
 
+def test_a_result_told_twice_counts_once(hooks):
+    """As a courier does that lost the answer."""
+    webhook = hooks.add()
+    hooks.happen(1)
+    rows = hooks.claim()
+    results = [result(rows[0], "retry", delay_s=300), result(rows[1])]
+    assert hooks.record(*results) == 2
+    before = hooks.deliveries(webhook), hooks.row(webhook)
+    assert hooks.record(*results) == 0
+    assert (hooks.deliveries(webhook), hooks.row(webhook)) == before
+    assert query(hooks.owner, "SELECT SUM(tries) AS tries FROM deliveries")[0][
+        "tries"] == 2
+
+
+def test_leases_are_kept_and_lost(hooks):
+    first, second = hooks.add(), hooks.add(url="https://example.com/old")
+    hooks.happen(0)
+    ids = {row["webhook_public_id"]: row["webhook_id"]
+           for row in hooks.claim(lease=5)}
+    asked = f"{ids[first]},{ids[second]}"
+
+    def renew(courier=COURIER):
+        return {row["id"]: row["url"] for row in query(
+            hooks.courier, "CALL courier_renew(%s, %s, 20)", courier, asked)}
+
+    hooks.change(second, url="https://example.com/new")
+    before = hooks.row(first)["leased_until"]
+    assert renew() == {ids[first]: "https://example.com/hook",
+                       ids[second]: "https://example.com/new"}
+    assert hooks.row(first)["leased_until"] - before > \
+        datetime.timedelta(seconds=10)
+    assert renew("another courier!") == {}
+    hooks.change(first, leased_by="another courier!")
+    assert renew() == {ids[second]: "https://example.com/new"}
+    hooks.world.call("webhook_update", second, None, None, None, False)
+    assert renew() == {}
+
+
+def test_what_is_put_back_is_due_at_once(hooks):
+    webhook = hooks.add()
+    hooks.happen(2)
+    rows = hooks.claim()
+    hooks.record(result(rows[0]))
+    ids = ",".join(str(row["delivery_id"]) for row in rows[:2])
+    query(hooks.courier, "CALL courier_put_back(%s, %s)", "another courier!",
+          ids)
+    assert hooks.claim() == []
+    query(hooks.courier, "CALL courier_put_back(%s, %s)", COURIER, ids)
+    again = hooks.claim()
+    assert [row["delivery_id"] for row in again] == [rows[1]["delivery_id"]]
+    assert again[0]["claim"] == 2
+    # The endpoint stayed the courier's.
+    assert hooks.row(webhook)["leased_by"] == COURIER
+
+
 def test_two_results_of_one_delivery_at_once(hooks):
     webhook = hooks.add()
     hooks.happen(0)
