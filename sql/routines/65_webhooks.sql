@@ -13,22 +13,27 @@ DELIMITER //
 CREATE OR REPLACE TRIGGER events_fan_out
 AFTER INSERT ON events FOR EACH ROW
 BEGIN
-  DECLARE v_webhook BIGINT UNSIGNED;
+  DECLARE v_webhook, v_last BIGINT UNSIGNED;
 
-  SELECT COUNT(*) INTO v_webhook FROM webhooks
+  SELECT MAX(id) INTO v_last FROM webhooks
    WHERE wallet_id = NEW.wallet_id AND deleted_at IS NULL;
-  IF v_webhook > 0 AND NEW.type <> 'webhook.ping' THEN
-    SET v_webhook = 0;
+  IF v_last IS NOT NULL AND NEW.type <> 'webhook.ping' THEN
+    SELECT MIN(id), MAX(id) INTO v_webhook, v_last FROM webhooks
+     WHERE wallet_id = NEW.wallet_id AND deleted_at IS NULL
+       AND disabled_at IS NULL
+       AND (event_types = '*' OR FIND_IN_SET(NEW.type, event_types));
     WHILE v_webhook IS NOT NULL DO
-      SELECT MIN(id) INTO v_webhook FROM webhooks
-       WHERE wallet_id = NEW.wallet_id AND deleted_at IS NULL
-         AND id > v_webhook AND disabled_at IS NULL
-         AND (event_types = '*' OR FIND_IN_SET(NEW.type, event_types));
-      IF v_webhook IS NOT NULL THEN
-        INSERT INTO deliveries (webhook_id, event_id, wallet_id, card_id,
-                                queue_webhook_id, due_at, created_at)
-        VALUES (v_webhook, NEW.id, NEW.wallet_id, NEW.card_id, v_webhook,
-                '1970-01-01', NEW.created_at);
+      INSERT INTO deliveries (webhook_id, event_id, wallet_id, card_id,
+                              queue_webhook_id, due_at, created_at)
+      VALUES (v_webhook, NEW.id, NEW.wallet_id, NEW.card_id, v_webhook,
+              '1970-01-01', NEW.created_at);
+      IF v_webhook >= v_last THEN
+        SET v_webhook = NULL;
+      ELSE
+        SELECT MIN(id) INTO v_webhook FROM webhooks
+         WHERE wallet_id = NEW.wallet_id AND deleted_at IS NULL
+           AND id > v_webhook AND disabled_at IS NULL
+           AND (event_types = '*' OR FIND_IN_SET(NEW.type, event_types));
       END IF;
     END WHILE;
   END IF;
@@ -690,6 +695,11 @@ BEGIN
            answer TEXT CHARACTER SET ascii PATH '$.answer')) AS r
     STRAIGHT_JOIN deliveries AS d ON d.id = r.id
     STRAIGHT_JOIN wallets AS w ON w.id = d.wallet_id
+   -- A courier that lost the answer says it all again.
+   WHERE NOT EXISTS (SELECT 1 FROM delivery_attempts AS a
+                      WHERE a.delivery_id = r.id
+                        AND a.started_at = r.at
+                                           + INTERVAL w.clock_offset_s SECOND)
    ORDER BY r.id;
 
   UPDATE courier_results AS r

@@ -264,8 +264,8 @@ class Courier:
     def stop(self, sign=signal.SIGTERM):
         """Their exit codes."""
         for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(sign)
+            assert process.poll() is None, self.text()
+            process.send_signal(sign)
         codes = [process.wait(40) for process in self.processes]
         self.processes = []
         return codes

