@@ -36,9 +36,9 @@ struct config {
 	const char *log_target; /* stderr or syslog */
 	const char *log_level;	/* broken unusual client info debug */
 	int64_t keeper_interval_s, keeper_batch;
-	const char *cors_origins; /* space separated; empty: CORS off */
+	const char *cors_origins;      /* space separated; empty: CORS off */
 	const char *embed_css_origins; /* space separated */
-	int64_t login_cache_s;	  /* 0-5 */
+	int64_t login_cache_s;	       /* 0-5 */
 	const char *billing_line1, *billing_city, *billing_state, *billing_zip,
 		*billing_country;
 	const char *holder_name;
