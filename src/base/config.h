@@ -43,10 +43,10 @@ struct config {
 	const char *webhook_ca_file;	      /* empty: the system's */
 	int64_t webhook_timeout_s;
 	int64_t courier_poll_ms, courier_per_endpoint, courier_in_flight;
-	int64_t courier_lease_s;  /* beyond webhook_timeout_s */
-	const char *cors_origins; /* space separated; empty: CORS off */
+	int64_t courier_lease_s;       /* beyond webhook_timeout_s */
+	const char *cors_origins;      /* space separated; empty: CORS off */
 	const char *embed_css_origins; /* space separated */
-	int64_t login_cache_s;	  /* 0-5 */
+	int64_t login_cache_s;	       /* 0-5 */
 	const char *billing_line1, *billing_city, *billing_state, *billing_zip,
 		*billing_country;
 	const char *holder_name;

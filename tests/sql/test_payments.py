@@ -34,6 +34,10 @@ TRANSACTION = """id public_id wallet_id card_id card_public_id card_last4
   merchant_id category merchant_amount_cents merchant_currency response_code
   authorization_code decline_reason decline_reasons three_ds
   original_public_id hold_expires_at created_at updated_at""".split()
+# And what the Privacy dialect shows beside.
+WITH_CARD = TRANSACTION + """merchant_authorized_cents card_created_at
+  card_expires_at card_type card_label card_status card_limit_cents
+  card_limit_window card_merchant_name""".split()
 
 
 def new_ref(prefix="ref"):
@@ -262,9 +266,12 @@ def test_event_tells_the_transaction_as_it_is(world, network):
         " 'transaction%%' ORDER BY e.sequence", card)]
     assert [s["status"] for s in snapshots] == ["pending", "settled"]
     for snapshot in snapshots:
-        assert list(snapshot) == TRANSACTION + ["timeline"]
-    row = network.row(transaction)
-    for column in TRANSACTION:
+        assert list(snapshot) == WITH_CARD + ["timeline"]
+    row = query(world.owner, "SELECT * FROM transaction_rows"
+                " WHERE public_id = %s", transaction)[0]
+    assert list(row) == WITH_CARD
+    assert (row["card_type"], row["card_status"]) == ("unlocked", "active")
+    for column in WITH_CARD:
         value = row[column]
         if isinstance(value, datetime.datetime):
             value = str(value)
