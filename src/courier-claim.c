@@ -110,7 +110,7 @@ static struct bytes body_print(struct batch *batch,
 
 	text_init(&body, arena);
 	if (!event_body_print(arena, batch->courier->keyring, &event,
-			      row->dialect, &body))
+			      row->dialect, &row->funding, &body))
 		return sealed;
 	data = arena_alloc(arena, body.len + SEAL_OVERHEAD);
 	if (secret_seal(batch->courier->keyring, KEY_EVENT,
@@ -234,8 +234,8 @@ static struct endpoint *endpoint_of(struct batch *batch,
 
 	if (!endpoint)
 		endpoint = endpoint_add(courier, row->webhook_id,
-					row->webhook_public_id);
-	endpoint_fill(endpoint, row->url, row->secret_sealed,
+					row->webhook_public_id, row->dialect);
+	endpoint_fill(endpoint, row->url, row->secret_of, row->secret_sealed,
 		      row->previous_secret_sealed);
 	endpoint->renewed_us = clock_monotonic_us();
 	lane_extend(&courier->lanes, &endpoint->lane, batch->until_us);
@@ -426,7 +426,8 @@ void courier_renew_leases(struct courier *courier)
 
 		if (!endpoint)
 			continue;
-		endpoint_fill(endpoint, leases[i].url, leases[i].secret_sealed,
+		endpoint_fill(endpoint, leases[i].url, leases[i].secret_of,
+			      leases[i].secret_sealed,
 			      leases[i].previous_secret_sealed);
 		endpoint->renewed_us = now;
 		lane_extend(&courier->lanes, &endpoint->lane,

@@ -2,6 +2,7 @@
 /* Deliveries out of the lanes onto the wire, and how they ended. */
 #include <stdlib.h>
 
+#include "api/bodies.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,9 +28,11 @@ static enum opened open_secrets(struct courier *courier,
 	/* It was deleted just now: what is left of it fails when next due. */
 	if (endpoint->secret_sealed.len == 0)
 		return OPENED_NO_KEY;
-	opened = courier_open(courier, courier->scratch, KEY_WEBHOOK_SECRET,
-			      endpoint->public_id, endpoint->secret_sealed,
-			      &plain);
+	opened = courier_open(
+		courier, courier->scratch,
+		endpoint->plan == RETRY_PRIVACY ? KEY_API_KEY
+						: KEY_WEBHOOK_SECRET,
+		endpoint->secret_of, endpoint->secret_sealed, &plain);
 	if (opened != OPENED)
 		return opened;
 	*secret = plain.data;
@@ -43,22 +46,12 @@ static enum opened open_secrets(struct courier *courier,
 	return opened;
 }
 
-static bool submit(struct courier *courier, struct parcel *parcel,
-		   const char *secret, const char *previous)
+static void native_headers(struct arena *arena, const struct parcel *parcel,
+			   const char *secret, const char *previous,
+			   struct bytes body, const char **headers)
 {
-	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
-	struct arena *arena = courier->scratch;
-	struct bytes body = {parcel->body->data, parcel->body->len};
 	int64_t now = clock_now();
 	struct signatures signatures;
-	const char *headers[5] = {NULL};
-	struct transfer transfer = {
-		.url = endpoint->url,
-		.headers = headers,
-		.body = body,
-		.endpoint = endpoint->lane.id,
-		.opaque = parcel,
-	};
 
 	webhook_sign(arena, secret, previous, parcel->event_public_id, now,
 		     body, &signatures);
@@ -70,6 +63,33 @@ static bool submit(struct courier *courier, struct parcel *parcel,
 		arena_printf(arena, "webhook-timestamp: %lld", (long long)now);
 	headers[3] = arena_printf(arena, "webhook-signature: %s",
 				  signatures.standard);
+}
+
+static bool submit(struct courier *courier, struct parcel *parcel,
+		   const char *secret, const char *previous)
+{
+	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
+	struct arena *arena = courier->scratch;
+	struct bytes body = {parcel->body->data, parcel->body->len};
+	const char *headers[5] = {NULL};
+	struct transfer transfer = {
+		.url = endpoint->url,
+		.headers = headers,
+		.body = body,
+		.endpoint = endpoint->lane.id,
+		.opaque = parcel,
+	};
+
+	switch (endpoint->plan) {
+	case RETRY_NATIVE:
+		native_headers(arena, parcel, secret, previous, body, headers);
+		break;
+	case RETRY_PRIVACY:
+		headers[0] =
+			arena_printf(arena, "X-Privacy-HMAC: %s",
+				     privacy_signature(arena, secret, body));
+		break;
+	}
 	time_of_attempt(parcel->at);
 	return sender_submit(courier->sender, &transfer);
 }
@@ -80,6 +100,27 @@ static void fail(struct courier *courier, struct parcel *parcel)
 	parcel->outcome = OUTCOME_FAILED;
 	parcel->error = send_error_word(SEND_INTERNAL);
 	time_of_attempt(parcel->at);
+	parcel_done(courier, parcel);
+}
+
+static void try_again(struct parcel *parcel, enum retry_plan plan)
+{
+	uint32_t chance;
+
+	random_bytes(&chance, sizeof(chance));
+	parcel->outcome = retry_delay(plan, (int)parcel->tries + 1,
+				      parcel->hold_s, chance, &parcel->delay_s)
+				  ? OUTCOME_RETRY
+				  : OUTCOME_FAILED;
+}
+
+/* No API key is kept: the next one that logs in may be. */
+static void unsigned_yet(struct courier *courier, struct parcel *parcel)
+{
+	lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
+	parcel->error = "no_key";
+	time_of_attempt(parcel->at);
+	try_again(parcel, RETRY_PRIVACY);
 	parcel_done(courier, parcel);
 }
 
@@ -99,6 +140,11 @@ static bool start(struct courier *courier, struct parcel *parcel)
 		}
 		break;
 	case OPENED_NO_KEY:
+		if (endpoint->plan == RETRY_PRIVACY &&
+		    endpoint->secret_sealed.len == 0) {
+			unsigned_yet(courier, parcel);
+			break;
+		}
 		/* Until the leases end the key may have come. */
 		lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
 		parcel_remove(courier, parcel);
@@ -137,26 +183,27 @@ static int64_t asked_to_wait(const struct send_result *result)
 		       : result->retry_after_s;
 }
 
-static void judge(struct parcel *parcel, const struct send_result *result)
+/* To the Privacy dialect only 200 is success, and nothing is final. */
+static void judge(struct parcel *parcel, enum retry_plan plan,
+		  const struct send_result *result)
 {
-	uint32_t chance;
+	enum send_error error = result->error;
 
+	if (plan == RETRY_PRIVACY && error == SEND_OK && result->status != 200)
+		error = SEND_STATUS;
 	parcel->status = result->status;
 	parcel->ms = result->duration_ms;
-	parcel->error = send_error_word(result->error);
-	if (result->error == SEND_OK) {
+	parcel->error = send_error_word(error);
+	if (error == SEND_OK) {
 		parcel->outcome = OUTCOME_DELIVERED;
 		return;
 	}
-	parcel->outcome = OUTCOME_GONE;
-	if (result->status == 410)
+	if (plan == RETRY_NATIVE && result->status == 410) {
+		parcel->outcome = OUTCOME_GONE;
 		return;
+	}
 	parcel->hold_s = asked_to_wait(result);
-	random_bytes(&chance, sizeof(chance));
-	parcel->outcome = retry_delay(parcel->plan, (int)parcel->tries + 1,
-				      parcel->hold_s, chance, &parcel->delay_s)
-				  ? OUTCOME_RETRY
-				  : OUTCOME_FAILED;
+	try_again(parcel, plan);
 }
 
 static enum lane_end lane_end_of(enum send_error error)
@@ -217,7 +264,7 @@ void courier_ended(void *context, const struct send_result *result)
 	struct parcel *parcel = result->opaque;
 	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
 
-	judge(parcel, result);
+	judge(parcel, endpoint->plan, result);
 	tell(endpoint, parcel);
 	keep_answer(courier, parcel, result->answer);
 	lane_done(&courier->lanes, &parcel->item, lane_end_of(result->error));

@@ -63,7 +63,7 @@ struct endpoint *endpoint_find(const struct courier *courier, int64_t id)
 }
 
 struct endpoint *endpoint_add(struct courier *courier, int64_t id,
-			      const char *public_id)
+			      const char *public_id, const char *dialect)
 {
 	struct endpoint **bucket = &courier->endpoints[bucket_of(id)];
 	struct endpoint *endpoint = must_alloc(sizeof(*endpoint));
@@ -71,6 +71,8 @@ struct endpoint *endpoint_add(struct courier *courier, int64_t id,
 	lane_endpoint_init(&courier->lanes, &endpoint->lane, id);
 	(void)snprintf(endpoint->public_id, sizeof(endpoint->public_id), "%s",
 		       public_id);
+	endpoint->plan =
+		strcmp(dialect, "privacy") == 0 ? RETRY_PRIVACY : RETRY_NATIVE;
 	endpoint->next = *bucket;
 	*bucket = endpoint;
 	courier->endpoint_count++;
@@ -94,13 +96,16 @@ static void replace_bytes(struct bytes *bytes, struct bytes by)
 }
 
 void endpoint_fill(struct endpoint *endpoint, const char *url,
-		   struct bytes secret, struct bytes previous)
+		   const char *secret_of, struct bytes secret,
+		   struct bytes previous)
 {
 	if (!endpoint->url || strcmp(endpoint->url, url) != 0) {
 		free(endpoint->url);
 		endpoint->url = must_alloc(strlen(url) + 1);
 		memcpy(endpoint->url, url, strlen(url));
 	}
+	(void)snprintf(endpoint->secret_of, sizeof(endpoint->secret_of), "%s",
+		       secret_of ? secret_of : "");
 	replace_bytes(&endpoint->secret_sealed, secret);
 	replace_bytes(&endpoint->previous_secret_sealed, previous);
 }
@@ -181,8 +186,6 @@ struct parcel *parcel_add(struct courier *courier, struct endpoint *endpoint,
 	parcel->tries = row->tries;
 	(void)snprintf(parcel->event_public_id, sizeof(parcel->event_public_id),
 		       "%s", row->event_public_id);
-	parcel->plan = strcmp(row->dialect, "privacy") == 0 ? RETRY_PRIVACY
-							    : RETRY_NATIVE;
 	parcel->hold_s = -1;
 	parcel->next = *bucket;
 	*bucket = parcel;

@@ -27,7 +27,9 @@ struct endpoint {
 	struct lane_endpoint lane; /* first: the one is found by the other */
 	struct endpoint *next;	   /* in its bucket */
 	char public_id[ID_SIZE];
+	enum retry_plan plan; /* of its dialect */
 	char *url;
+	char secret_of[ID_SIZE]; /* what the secret is sealed for */
 	struct bytes secret_sealed, previous_secret_sealed;
 	size_t parcels;	    /* at hand, in whatever state */
 	int64_t renewed_us; /* the lease is from then on */
@@ -49,7 +51,6 @@ struct parcel {
 	struct parcel *done_next;
 	int64_t claim, tries;
 	char event_public_id[ID_SIZE];
-	enum retry_plan plan;
 	struct body *body;
 	/* The attempt. */
 	enum outcome outcome;
@@ -93,10 +94,11 @@ struct parcel *parcel_add(struct courier *courier, struct endpoint *endpoint,
 void parcel_remove(struct courier *courier, struct parcel *parcel);
 struct endpoint *endpoint_find(const struct courier *courier, int64_t id);
 struct endpoint *endpoint_add(struct courier *courier, int64_t id,
-			      const char *public_id);
+			      const char *public_id, const char *dialect);
 /* Where to send, as the database has it now. */
 void endpoint_fill(struct endpoint *endpoint, const char *url,
-		   struct bytes secret, struct bytes previous);
+		   const char *secret_of, struct bytes secret,
+		   struct bytes previous);
 /* Gives up what waits for it, but for the first few; if ours, to be put back:
  * due at once again. */
 void endpoint_drop(struct courier *courier, struct endpoint *endpoint,

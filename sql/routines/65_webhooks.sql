@@ -108,7 +108,7 @@ BEGIN
     FROM wallets WHERE id = p_wallet_id;
   SELECT id, disabled_reason INTO p_id, p_disabled FROM webhooks
    WHERE public_id = p_public_id AND wallet_id = p_wallet_id
-     AND deleted_at IS NULL
+     AND deleted_at IS NULL AND dialect = 'native'
      FOR UPDATE;
 END//
 
@@ -129,7 +129,8 @@ BEGIN
   SELECT wallet_now(clock_offset_s) INTO v_now
     FROM wallets WHERE id = p_wallet_id FOR UPDATE;
   SELECT COUNT(*) INTO v_count FROM webhooks
-   WHERE wallet_id = p_wallet_id AND deleted_at IS NULL;
+   WHERE wallet_id = p_wallet_id AND deleted_at IS NULL
+     AND dialect = 'native';
   SET v_outcome = CASE
     WHEN v_now IS NULL THEN 'not_found'
     WHEN v_count >= 20 THEN 'webhook_limit_reached'
@@ -602,20 +603,30 @@ BEGIN
   COMMIT;
 
   SELECT d.id AS delivery_id, d.claim, d.tries, d.webhook_id,
-         h.public_id AS webhook_public_id, h.dialect, h.url, h.secret_sealed,
+         h.public_id AS webhook_public_id, h.dialect, h.url,
+         IF(h.dialect = 'privacy', k.public_id, h.public_id) AS secret_of,
+         IF(h.dialect = 'privacy', COALESCE(k.key_sealed, ''),
+            h.secret_sealed) AS secret_sealed,
          IF(h.previous_until > wallet_now(w.clock_offset_s),
             h.previous_secret_sealed, NULL) AS previous_secret_sealed,
-         CAST(NULL AS BINARY) AS key_sealed, e.id AS event_id,
+         e.id AS event_id,
          e.public_id AS event_public_id, e.type AS event_type, d.card_id,
          c.public_id AS card_public_id, w.mode, e.sequence, e.created_at,
          IF(b.event_id IS NULL, e.snapshot, NULL) AS snapshot, b.body_sealed,
-         d.wallet_id
+         d.wallet_id, f.public_id AS funding_public_id, f.nickname,
+         f.created_at AS funding_created_at, f.account_public_id,
+         f.account_name
     FROM JSON_TABLE(CONCAT('[', v_ids, ']'), '$[*]' COLUMNS (
            number FOR ORDINALITY, id BIGINT UNSIGNED PATH '$')) AS l
     STRAIGHT_JOIN deliveries AS d ON d.id = l.id
     STRAIGHT_JOIN webhooks AS h ON h.id = d.webhook_id
     STRAIGHT_JOIN wallets AS w ON w.id = d.wallet_id
     STRAIGHT_JOIN events AS e ON e.id = d.event_id
+    LEFT JOIN api_keys AS k
+      ON k.id = IF(h.dialect = 'privacy',
+                   privacy_signer(h.wallet_id, h.api_key_id), NULL)
+    LEFT JOIN funding_rows AS f
+      ON f.wallet_id = IF(h.dialect = 'privacy', h.wallet_id, NULL)
     LEFT JOIN cards AS c ON c.id = d.card_id
     LEFT JOIN event_bodies AS b
       ON b.event_id = e.id AND b.dialect = h.dialect

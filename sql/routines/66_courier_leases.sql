@@ -21,13 +21,19 @@ BEGIN
    WHERE h.leased_by = p_courier AND h.disabled_at IS NULL
      AND h.deleted_at IS NULL;
   COMMIT;
-  SELECT h.id, h.url, h.secret_sealed,
+  SELECT h.id, h.url,
+         IF(h.dialect = 'privacy', k.public_id, h.public_id) AS secret_of,
+         IF(h.dialect = 'privacy', COALESCE(k.key_sealed, ''),
+            h.secret_sealed) AS secret_sealed,
          IF(h.previous_until > wallet_now(w.clock_offset_s),
             h.previous_secret_sealed, NULL) AS previous_secret_sealed
     FROM JSON_TABLE(CONCAT('[', p_webhooks, ']'), '$[*]'
            COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
     STRAIGHT_JOIN webhooks AS h ON h.id = l.id
     STRAIGHT_JOIN wallets AS w ON w.id = h.wallet_id
+    LEFT JOIN api_keys AS k
+      ON k.id = IF(h.dialect = 'privacy',
+                   privacy_signer(h.wallet_id, h.api_key_id), NULL)
    WHERE h.leased_by = p_courier AND h.disabled_at IS NULL
      AND h.deleted_at IS NULL;
 END//

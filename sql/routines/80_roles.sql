@@ -51,6 +51,8 @@ GRANT EXECUTE ON PROCEDURE webhook_rotate TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE webhook_ping TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE event_resend TO cardstock_api;
 GRANT EXECUTE ON PROCEDURE webhook_replay TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE privacy_webhook_put TO cardstock_api;
+GRANT EXECUTE ON PROCEDURE privacy_webhook_delete TO cardstock_api;
 GRANT SELECT ON card_rows TO cardstock_api;
 GRANT SELECT ON card_days TO cardstock_api;
 GRANT SELECT ON issuing_bins TO cardstock_api;

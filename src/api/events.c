@@ -147,12 +147,30 @@ void event_print(struct arena *arena, const struct keyring *keyring,
 	emit_object(body, &event_object, &view);
 }
 
+static bool privacy_body_print(struct arena *arena, const struct event_row *row,
+			       const struct funding_row *funding,
+			       struct text *body)
+{
+	const char *why;
+	json_t *snapshot =
+		exact_parse(arena, row->snapshot, strlen(row->snapshot), &why);
+	bool shown = snapshot != NULL &&
+		     privacy_event_print(arena, snapshot, funding, body);
+
+	json_decref(snapshot);
+	if (!shown)
+		log_broken("event=snapshot_unreadable id=%s", row->public_id);
+	return shown;
+}
+
 bool event_body_print(struct arena *arena, const struct keyring *keyring,
 		      const struct event_row *row, const char *dialect,
-		      struct text *body)
+		      const struct funding_row *funding, struct text *body)
 {
 	struct event_view view;
 
+	if (strcmp(dialect, "privacy") == 0)
+		return privacy_body_print(arena, row, funding, body);
 	if (strcmp(dialect, "native") != 0 ||
 	    !event_show(arena, keyring, row, &view))
 		return false;

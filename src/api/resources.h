@@ -362,9 +362,6 @@ void privacy_transaction_get(struct call *call);
  * than the dialect. */
 bool privacy_event_print(struct arena *arena, const json_t *snapshot,
 			 const struct funding_row *funding, struct text *body);
-/* X-Privacy-HMAC of a body: base64 of HMAC-SHA256 under the API key. */
-const char *privacy_signature(struct arena *arena, const char *key,
-			      struct bytes body);
 
 /* privacy_simulate.c */
 extern const struct shape privacy_authorize_body, privacy_void_body,

@@ -16,9 +16,9 @@ static const struct db_field row_columns[] = {
 	{DB_TEXT, offsetof(struct courier_row, webhook_public_id)},
 	{DB_TEXT, offsetof(struct courier_row, dialect)},
 	{DB_TEXT, offsetof(struct courier_row, url)},
+	{DB_TEXT, offsetof(struct courier_row, secret_of)},
 	{DB_BLOB, offsetof(struct courier_row, secret_sealed)},
 	{DB_BLOB, offsetof(struct courier_row, previous_secret_sealed)},
-	{DB_BLOB, offsetof(struct courier_row, key_sealed)},
 	{DB_INT, offsetof(struct courier_row, event_id)},
 	{DB_TEXT, offsetof(struct courier_row, event_public_id)},
 	{DB_TEXT, offsetof(struct courier_row, event_type)},
@@ -30,6 +30,11 @@ static const struct db_field row_columns[] = {
 	{DB_TEXT, offsetof(struct courier_row, snapshot)},
 	{DB_BLOB, offsetof(struct courier_row, body_sealed)},
 	{DB_INT, offsetof(struct courier_row, wallet_id)},
+	{DB_TEXT, offsetof(struct courier_row, funding.public_id)},
+	{DB_TEXT, offsetof(struct courier_row, funding.nickname)},
+	{DB_TIME, offsetof(struct courier_row, funding.created_at)},
+	{DB_TEXT, offsetof(struct courier_row, funding.account_public_id)},
+	{DB_TEXT, offsetof(struct courier_row, funding.account_name)},
 };
 static const struct statement statement_claim = {
 	.name = "courier_claim",
@@ -68,6 +73,7 @@ static const struct db_field renewal_params[] = {
 static const struct db_field lease_columns[] = {
 	{DB_INT, offsetof(struct courier_lease, webhook_id)},
 	{DB_TEXT, offsetof(struct courier_lease, url)},
+	{DB_TEXT, offsetof(struct courier_lease, secret_of)},
 	{DB_BLOB, offsetof(struct courier_lease, secret_sealed)},
 	{DB_BLOB, offsetof(struct courier_lease, previous_secret_sealed)},
 };

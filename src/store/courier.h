@@ -4,6 +4,7 @@
 
 #include "../base/text.h"
 #include "../db/db.h"
+#include "funding.h"
 
 /* A courier's name: 16 characters of its own. */
 #define COURIER_NAME_SIZE 17
@@ -14,9 +15,11 @@ struct courier_row {
 	int64_t id, claim, tries;
 	int64_t webhook_id;
 	const char *webhook_public_id, *dialect, *url;
-	struct bytes secret_sealed;	     /* under webhook_public_id */
+	/* native: the webhook's own, under its id; privacy: the API key that
+	 * signs, under its id, or nothing. */
+	const char *secret_of;
+	struct bytes secret_sealed;
 	struct bytes previous_secret_sealed; /* or NULL */
-	struct bytes key_sealed;	     /* or NULL */
 	int64_t event_id;
 	const char *event_public_id, *event_type;
 	int64_t card_id; /* 0: about no card */
@@ -25,6 +28,7 @@ struct courier_row {
 	const char *snapshot;	  /* NULL when the body is kept already */
 	struct bytes body_sealed; /* under event_public_id, or NULL */
 	int64_t wallet_id;
+	struct funding_row funding; /* privacy: what its bodies show of it */
 };
 
 struct courier_claim {
@@ -50,7 +54,7 @@ enum db_result courier_keep(struct db *db, struct arena *arena,
 /* An endpoint whose lease is the courier's, as it is now. */
 struct courier_lease {
 	int64_t webhook_id;
-	const char *url;
+	const char *url, *secret_of;
 	struct bytes secret_sealed, previous_secret_sealed;
 };
 /* Holds on to the leases of endpoints ("1,2") for lease_s more seconds;
