@@ -153,6 +153,14 @@ def reset(exchange):
     raise Hangup
 
 
+def plainly(data):
+    """These bytes, and the end."""
+    def behave(exchange):
+        exchange.send(data)
+        raise Hangup
+    return behave
+
+
 def close(exchange):
     raise Hangup
 
