@@ -988,7 +988,8 @@ BEGIN
                         v_wallet, v_source, v_back, v_hold, v_now);
   SELECT status, hold_cents INTO v_status, v_open
     FROM transaction_rows WHERE id = v_id;
-  SELECT MIN(number) INTO v_number FROM transaction_events
+  SELECT IF(p_amount_cents IS NULL, MAX(number), MIN(number))
+    INTO v_number FROM transaction_events
    WHERE transaction_id = v_id AND type = 'reversal'
      AND CASE WHEN p_message_ref IS NOT NULL
               THEN message_ref = p_message_ref

@@ -700,6 +700,23 @@ def test_refund(world, network):
         assert answer["outcome"] == "transaction_settled"
 
 
+@pytest.mark.parametrize("refunded", [False, True])
+def test_the_rest_reversed_again(world, network, refunded):
+    """The answer is that of the message that took the rest, not of a part."""
+    card = world.card(10000)
+    if refunded:
+        transaction = network.refund(card, 3000, merchant=SHOP)["public_id"]
+        say = network.take_back
+    else:
+        transaction, say = network.hold(card, 3000), network.reverse
+    assert say(transaction, 2000)["event_amount_cents"] == 2000
+    rest = say(transaction)
+    assert (rest["outcome"], rest["event_amount_cents"]) == ("ok", 1000)
+    again = say(transaction)
+    assert (again["outcome"], again["event_amount_cents"],
+            again["event_number"]) == ("replay", 1000, rest["event_number"])
+
+
 def test_refund_reversal(world, network):
     card = world.card(10000)
     purchase = network.hold(card, 6000)

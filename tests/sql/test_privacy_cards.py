@@ -65,7 +65,7 @@ def test_paused_from_the_start(world):
      "invalid_parameter"),
     ({"expires_at": datetime.datetime(2090, 1, 31, 23, 59, 59)},
      "invalid_parameter"),
-    ({"bin_id": "400000"}, "bin_not_found"),
+    ({"bin_id": "499999"}, "bin_not_found"),
 ])
 def test_create_refused(world, changes, outcome):
     world.give(10000)
