@@ -187,6 +187,23 @@ void network_force_post(struct call *call);
 void network_refund(struct call *call);
 void network_refund_reversal(struct call *call);
 
+/* endpoint_url.c: where a webhook may go. */
+
+/* The form of a URL, and its host where that is an address; false, with the
+ * reply written, when it is not good. */
+bool url_fits(struct call *call, const char *url);
+/* A URL whose name is looked up inside the change that brings it: once the
+ * idempotency key is claimed, so that a repetition needs no look-up, and once,
+ * however often the transaction runs. */
+struct url_lookup {
+	const char *url; /* NULL: none */
+	const char *networks;
+	bool looked_up;
+	enum error_code refusal;
+};
+struct url_lookup url_lookup(const struct call *call, const char *url);
+bool url_lookup_refused(struct url_lookup *lookup, enum error_code *refusal);
+
 /* --- the Privacy dialect -------------------------------------------------- */
 
 /* privacy.c: what its resources have in common. */
@@ -362,6 +379,14 @@ void privacy_transaction_get(struct call *call);
  * than the dialect. */
 bool privacy_event_print(struct arena *arena, const json_t *snapshot,
 			 const struct funding_row *funding, struct text *body);
+
+/* privacy_webhook.c */
+extern const struct shape privacy_webhook_body;
+extern const struct emit_object privacy_webhook_object,
+	privacy_webhook_deleted_object;
+void privacy_webhook_get(struct call *call);
+void privacy_webhook_put(struct call *call);
+void privacy_webhook_delete(struct call *call);
 
 /* privacy_simulate.c */
 extern const struct shape privacy_authorize_body, privacy_void_body,

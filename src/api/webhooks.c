@@ -202,48 +202,6 @@ static bool refuse(struct call *call, const char *param, const char *message)
 	return false;
 }
 
-/* The form of the URL, and its host where that is an address. */
-static bool url_fits(struct call *call, const char *url)
-{
-	const char *networks = call->service->config->webhook_allowed_networks;
-
-	switch (url_check(url, networks)) {
-	case URL_OK:
-	case URL_UNRESOLVED:
-		return true;
-	case URL_MALFORMED:
-		return refuse(call, "url",
-			      "url must be a whole URL without a fragment.");
-	case URL_NOT_HTTPS:
-		return refuse(call, "url", "url must begin with https://.");
-	case URL_USER_INFO:
-		return refuse(call, "url",
-			      "url must not hold a user name or password.");
-	case URL_INSIDE:
-		reply_error(call, ERR_URL_NOT_ALLOWED, "url");
-		return false;
-	}
-	return false;
-}
-
-/* What its host's name leads to. */
-static enum error_code url_refusal(const char *url, const char *networks)
-{
-	switch (url_resolve(url, networks)) {
-	case URL_OK:
-		return ERR_NONE;
-	case URL_MALFORMED:
-	case URL_NOT_HTTPS:
-	case URL_USER_INFO:
-		return ERR_INVALID_PARAMETER;
-	case URL_INSIDE:
-		return ERR_URL_NOT_ALLOWED;
-	case URL_UNRESOLVED:
-		return ERR_URL_UNRESOLVED;
-	}
-	return ERR_INTERNAL_ERROR;
-}
-
 static bool listed(const struct spec_list *list, size_t count, const char *item)
 {
 	for (size_t i = 0; i < count; i++)
@@ -295,34 +253,19 @@ static const char *secret_read(struct call *call, const char *secret)
 
 /* The handlers. */
 
-/* A change that may bring a URL. The name is looked up once the idempotency
- * key is claimed, so that a repetition needs no look-up, and only once, however
- * often the transaction runs. */
+/* A change that may bring a URL. */
 struct url_change {
-	const char *url; /* NULL: none */
-	const char *networks;
-	bool looked_up;
-	enum error_code refusal;
+	struct url_lookup lookup;
 	struct webhook_register new;
 	struct webhook_command command;
 };
-
-static bool url_refused(struct url_change *change, enum error_code *refusal)
-{
-	if (change->url != NULL && !change->looked_up) {
-		change->refusal = url_refusal(change->url, change->networks);
-		change->looked_up = true;
-	}
-	*refusal = change->refusal;
-	return *refusal != ERR_NONE;
-}
 
 static enum db_result create_run(const struct flow *flow, void *arg,
 				 enum error_code *refusal)
 {
 	struct url_change *change = arg;
 
-	if (url_refused(change, refusal))
+	if (url_lookup_refused(&change->lookup, refusal))
 		return DB_OK;
 	return webhook_register_run(flow, &change->new, refusal);
 }
@@ -338,8 +281,7 @@ void webhooks_create(struct call *call)
 {
 	const struct webhook_input *input = call->body;
 	struct url_change change = {
-		.url = input->url,
-		.networks = call->service->config->webhook_allowed_networks,
+		.lookup = url_lookup(call, input->url),
 	};
 	struct webhook_new *webhook = &change.new.webhook;
 
@@ -361,7 +303,7 @@ static enum db_result patch_run(const struct flow *flow, void *arg,
 {
 	struct url_change *change = arg;
 
-	if (url_refused(change, refusal))
+	if (url_lookup_refused(&change->lookup, refusal))
 		return DB_OK;
 	return webhook_update_run(flow, &change->command, refusal);
 }
@@ -377,8 +319,7 @@ void webhooks_patch(struct call *call)
 {
 	const struct webhook_input *input = call->body;
 	struct url_change change = {
-		.url = input->url,
-		.networks = call->service->config->webhook_allowed_networks,
+		.lookup = url_lookup(call, input->url),
 		.command = {.public_id = call->args[0]},
 	};
 	struct webhook_patch *patch = &change.command.patch;

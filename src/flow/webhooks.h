@@ -41,6 +41,17 @@ enum db_result webhook_ping_run(const struct flow *flow, void *arg,
 enum db_result webhook_replay_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 
+/* The webhook of the Privacy dialect: an account has one at most; the key that
+ * names it signs. */
+struct privacy_webhook_command {
+	const char *url; /* name */
+	struct webhook_answer answer;
+};
+enum db_result privacy_webhook_name_run(const struct flow *flow, void *arg,
+					enum error_code *refusal);
+enum db_result privacy_webhook_delete_run(const struct flow *flow, void *arg,
+					  enum error_code *refusal);
+
 /* A delivery with its newest attempts. */
 struct delivery_shown {
 	struct delivery_row row;

@@ -91,6 +91,7 @@ static const struct db_field replay_columns[] = {
 /* The routines' parameters after the webhook's or the event's own. */
 struct webhook_params {
 	int64_t wallet_id;
+	const char *key;
 	const char *public_id;
 	struct webhook_patch patch;
 	struct bytes secret_sealed;
@@ -116,6 +117,12 @@ static const struct db_field rotate_params[] = {
 	PARAM(DB_TEXT, public_id),
 	PARAM(DB_BLOB, secret_sealed),
 };
+static const struct db_field name_params[] = {
+	PARAM(DB_INT, wallet_id),
+	PARAM(DB_TEXT, public_id),
+	PARAM(DB_TEXT, key),
+	PARAM(DB_TEXT, patch.url),
+};
 static const struct db_field resend_params[] = {
 	PARAM(DB_INT, wallet_id),
 	PARAM(DB_TEXT, public_id),
@@ -138,7 +145,8 @@ static const struct db_field create_params[] = {
 static const struct statement statement_get = {
 	.name = "webhook_get",
 	.sql = "SELECT " WEBHOOK_COLUMNS " FROM webhook_rows "
-	       "WHERE wallet_id = ? AND public_id = ?",
+	       "WHERE wallet_id = ? AND public_id = ? "
+	       "AND dialect = 'native'",
 	DB_PARAMS(webhook_params),
 	DB_COLUMNS(webhook_columns, struct webhook_row),
 };
@@ -165,6 +173,27 @@ static const struct statement statement_rotate = {
 	.sql = "CALL webhook_rotate(?, ?, ?)",
 	DB_PARAMS(rotate_params),
 	DB_COLUMNS(answer_columns, struct webhook_answer),
+};
+static const struct statement statement_privacy = {
+	.name = "privacy_webhook_find",
+	.sql = "SELECT " WEBHOOK_COLUMNS " FROM webhook_rows "
+	       "WHERE wallet_id = ? AND dialect = 'privacy'",
+	.params = webhook_params,
+	.param_count = 1,
+	DB_COLUMNS(webhook_columns, struct webhook_row),
+};
+static const struct statement statement_privacy_name = {
+	.name = "privacy_webhook_put",
+	.sql = "CALL privacy_webhook_put(?, ?, ?, ?)",
+	DB_PARAMS(name_params),
+	DB_COLUMNS(answer_columns, struct webhook_answer),
+};
+static const struct statement statement_privacy_remove = {
+	.name = "privacy_webhook_delete",
+	.sql = "CALL privacy_webhook_delete(?)",
+	.params = webhook_params,
+	.param_count = 1,
+	DB_COLUMNS(outcome_column, struct webhook_answer),
 };
 static const struct statement statement_ping = {
 	.name = "webhook_ping",
@@ -241,6 +270,7 @@ enum db_result webhook_list(struct db *db, struct arena *arena,
 
 	list_query_init(&query, arena);
 	list_where_int(&query, "wallet_id = ?", wallet_id);
+	list_where_text(&query, "dialect = ?", "native");
 	status = list_count(db, arena, &webhook_source, &query, &result->total);
 	if (status != DB_OK)
 		return status;
@@ -275,6 +305,36 @@ enum db_result webhook_delete(struct db *db, struct arena *arena,
 					.public_id = public_id};
 
 	return db_one(db, arena, &statement_delete, &params, answer);
+}
+
+enum db_result privacy_webhook_find(struct db *db, struct arena *arena,
+				    int64_t wallet_id, struct webhook_row *row)
+{
+	struct webhook_params params = {.wallet_id = wallet_id};
+
+	return db_one(db, arena, &statement_privacy, &params, row);
+}
+
+enum db_result privacy_webhook_name(struct db *db, struct arena *arena,
+				    int64_t wallet_id, const char *public_id,
+				    const char *key, const char *url,
+				    struct webhook_answer *answer)
+{
+	struct webhook_params params = {.wallet_id = wallet_id,
+					.public_id = public_id,
+					.key = key,
+					.patch = {.url = url}};
+
+	return db_one(db, arena, &statement_privacy_name, &params, answer);
+}
+
+enum db_result privacy_webhook_remove(struct db *db, struct arena *arena,
+				      int64_t wallet_id,
+				      struct webhook_answer *answer)
+{
+	struct webhook_params params = {.wallet_id = wallet_id};
+
+	return db_one(db, arena, &statement_privacy_remove, &params, answer);
 }
 
 enum db_result webhook_rotate(struct db *db, struct arena *arena,

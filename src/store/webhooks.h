@@ -40,6 +40,7 @@ struct webhook_patch {
 	const char *active; /* "1" or "0" */
 };
 
+/* Of the native dialect, as all that names one by its id. */
 enum db_result webhook_get(struct db *db, struct arena *arena,
 			   int64_t wallet_id, const char *public_id,
 			   struct webhook_row *row);
@@ -64,6 +65,17 @@ enum db_result webhook_rotate(struct db *db, struct arena *arena,
 			      int64_t wallet_id, const char *public_id,
 			      struct bytes secret_sealed,
 			      struct webhook_answer *answer);
+
+/* The one of the Privacy dialect. key: the API key's public id, which signs. */
+enum db_result privacy_webhook_find(struct db *db, struct arena *arena,
+				    int64_t wallet_id, struct webhook_row *row);
+enum db_result privacy_webhook_name(struct db *db, struct arena *arena,
+				    int64_t wallet_id, const char *public_id,
+				    const char *key, const char *url,
+				    struct webhook_answer *answer);
+enum db_result privacy_webhook_remove(struct db *db, struct arena *arena,
+				      int64_t wallet_id,
+				      struct webhook_answer *answer);
 
 /* The event that a ping made. */
 struct ping_answer {
