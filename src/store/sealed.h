@@ -52,8 +52,9 @@ struct sealed_reply_change {
 };
 
 /*
- * What webhooks and API keys keep sealed. Each kind is read in the order of id and number,
- * from what follows a row; context is what the ciphertext belongs to.
+ * What webhooks and API keys keep sealed. Each kind is read in the order of id
+ * and number, from what follows a row; context is what the ciphertext belongs
+ * to.
  */
 struct sealed_row {
 	int64_t id, number;

@@ -917,7 +917,7 @@ def test_deleted_endpoints_go_last(hooks):
     hooks.advance(days=2)
     keep(hooks)
     assert hooks.row(webhook)
-    hooks.advance(days=31)
+    age(hooks, 31)
     keep(hooks)
     assert query(hooks.owner, "SELECT 1 FROM webhooks WHERE public_id = %s",
                  webhook) == []
