@@ -514,12 +514,28 @@ static enum send_error error_of(const struct slot *slot, CURLcode code,
 	return error;
 }
 
+/* Seconds, or -1. To libcurl a number that no int64_t holds is none. */
+static int64_t retry_after_of(const struct slot *slot)
+{
+	curl_off_t seconds = 0;
+	struct curl_header *header;
+	size_t digits;
+
+	(void)curl_easy_getinfo(slot->curl, CURLINFO_RETRY_AFTER, &seconds);
+	if (seconds > 0)
+		return seconds;
+	if (curl_easy_header(slot->curl, "Retry-After", 0, CURLH_HEADER, -1,
+			     &header) != CURLHE_OK)
+		return -1;
+	digits = strspn(header->value, "0123456789");
+	return digits > 18 && header->value[digits] == '\0' ? INT64_MAX : -1;
+}
+
 /* Out of flight, but not idle before its answer has been looked at. */
 static struct send_result slot_end(struct sender *sender, struct slot *slot,
 				   CURLcode code)
 {
 	struct bucket *bucket = bucket_of(sender, slot->endpoint);
-	curl_off_t retry_after_s = 0;
 	long status = 0, connects = 0;
 	struct send_result result = {
 		.opaque = slot->opaque,
@@ -532,12 +548,10 @@ static struct send_result slot_end(struct sender *sender, struct slot *slot,
 
 	(void)curl_easy_getinfo(slot->curl, CURLINFO_NUM_CONNECTS, &connects);
 	(void)curl_easy_getinfo(slot->curl, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(slot->curl, CURLINFO_RETRY_AFTER,
-				&retry_after_s);
-	if (slot->answered)
+	if (slot->answered) {
 		result.status = (int)status;
-	if (slot->answered && retry_after_s > 0)
-		result.retry_after_s = retry_after_s;
+		result.retry_after_s = retry_after_of(slot);
+	}
 	result.error = error_of(slot, code, result.status);
 	(void)curl_multi_remove_handle(sender->multi, slot->curl);
 	slot_empty(slot);

@@ -130,6 +130,10 @@ static const struct {
 	{"/soon",
 	 "HTTP/1.1 429 X\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n",
 	 false},
+	{"/never",
+	 "HTTP/1.1 429 X\r\nRetry-After: 99999999999999999999\r\n"
+	 "Content-Length: 0\r\n\r\n",
+	 false},
 };
 
 static bool serve(struct connection *connection, const char *path)
@@ -288,6 +292,7 @@ static const struct {
 	{"/status/999", SEND_PROTOCOL, 999, "body", -1, false},
 	{"/earlier", SEND_STATUS, 503, "", -1, false},
 	{"/soon", SEND_STATUS, 429, "", -1, false},
+	{"/never", SEND_STATUS, 429, "", INT64_MAX, false},
 	{"/gzip", SEND_OK, 200, "\x1f\x8b\x08 ok", -1, false},
 	{"/half", SEND_OK, 200, "abc", -1, false},
 	{"/switch", SEND_PROTOCOL, 0, "", -1, false},
