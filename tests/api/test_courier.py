@@ -12,6 +12,7 @@ import pathlib
 import random
 import secrets
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -239,6 +240,29 @@ def test_names_that_change_their_mind(stack, admin, owner, judge, authority,
         assert both.inside.connections == 0
         assert outcomes == {None: 10, "address_not_allowed": 10}
         assert both.allowed.connections == 10
+
+
+# --- TLS ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("maximum, status", [
+    (ssl.TLSVersion.TLSv1_1, None), (ssl.TLSVersion.TLSv1_2, 200)])
+def test_old_tls_is_refused_by_the_courier_itself(
+        env, api, card, hook, courier, tmp_path, maximum, status):
+    """On a machine that would allow all of it."""
+    weak = tmp_path / "openssl.cnf"
+    weak.write_text("openssl_conf = all\n[all]\nssl_conf = ssl\n"
+                    "[ssl]\nsystem_default = weak\n[weak]\n"
+                    "MinProtocol = TLSv1\n"
+                    "CipherString = ALL:@SECLEVEL=0\n")
+    with Receiver((env.server_cert, env.server_key),
+                  maximum=maximum) as receiver:
+        endpoint = hook("card.updated", receiver=receiver)
+        event = updated(api, card)
+        courier(**QUICK).start(OPENSSL_CONF=str(weak))
+        attempt = endpoint.attempted(event)["attempts"][0]
+        assert (attempt["status"], attempt["error"]) == \
+            (status, None if status else "tls")
 
 
 # --- several, killed, stopped -------------------------------------------------
