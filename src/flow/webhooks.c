@@ -81,24 +81,24 @@ enum db_result privacy_webhook_name_run(const struct flow *flow, void *arg,
 {
 	struct privacy_webhook_command *command = arg;
 	char public_id[ID_SIZE];
+	enum db_result result;
 
 	id_make(public_id, "wh_");
-	return conclude(privacy_webhook_name(flow->db, flow->arena,
-					     flow->wallet_id, public_id,
-					     flow->key_public_id, command->url,
-					     &command->answer),
-			command->answer.outcome, refusal);
+	result = privacy_webhook_name(flow->db, flow->arena, flow->wallet_id,
+				      public_id, flow->key_public_id,
+				      command->url, &command->answer);
+	return conclude(result, command->answer.outcome, refusal);
 }
 
 enum db_result privacy_webhook_delete_run(const struct flow *flow, void *arg,
 					  enum error_code *refusal)
 {
 	struct privacy_webhook_command *command = arg;
+	enum db_result result;
 
-	return conclude(privacy_webhook_remove(flow->db, flow->arena,
-					       flow->wallet_id,
-					       &command->answer),
-			command->answer.outcome, refusal);
+	result = privacy_webhook_remove(flow->db, flow->arena, flow->wallet_id,
+					&command->answer);
+	return conclude(result, command->answer.outcome, refusal);
 }
 
 enum db_result webhook_rotate_run(const struct flow *flow, void *arg,
