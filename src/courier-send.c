@@ -94,6 +94,20 @@ static bool submit(struct courier *courier, struct parcel *parcel,
 	return sender_submit(courier->sender, &transfer);
 }
 
+static void tell(const struct endpoint *endpoint, const struct parcel *parcel)
+{
+	if (parcel->outcome == OUTCOME_DELIVERED)
+		log_debug("event=delivered webhook=%s id=%s ms=%d",
+			  endpoint->public_id, parcel->event_public_id,
+			  parcel->ms);
+	else
+		log_client("event=not_delivered webhook=%s id=%s error=%s"
+			   " status=%d try=%lld ms=%d",
+			   endpoint->public_id, parcel->event_public_id,
+			   parcel->error, parcel->status,
+			   (long long)parcel->tries + 1, parcel->ms);
+}
+
 static void fail(struct courier *courier, struct parcel *parcel)
 {
 	lane_done(&courier->lanes, &parcel->item, LANE_FAILED);
@@ -121,6 +135,7 @@ static void unsigned_yet(struct courier *courier, struct parcel *parcel)
 	parcel->error = "no_key";
 	time_of_attempt(parcel->at);
 	try_again(parcel, RETRY_PRIVACY);
+	tell((struct endpoint *)parcel->item.endpoint, parcel);
 	parcel_done(courier, parcel);
 }
 
@@ -184,13 +199,18 @@ static int64_t asked_to_wait(const struct send_result *result)
 }
 
 /* To the Privacy dialect only 200 is success, and nothing is final. */
-static void judge(struct parcel *parcel, enum retry_plan plan,
-		  const struct send_result *result)
+static enum send_error error_of(enum retry_plan plan,
+				const struct send_result *result)
 {
-	enum send_error error = result->error;
+	if (plan == RETRY_PRIVACY && result->error == SEND_OK &&
+	    result->status != 200)
+		return SEND_STATUS;
+	return result->error;
+}
 
-	if (plan == RETRY_PRIVACY && error == SEND_OK && result->status != 200)
-		error = SEND_STATUS;
+static void judge(struct parcel *parcel, enum retry_plan plan,
+		  enum send_error error, const struct send_result *result)
+{
 	parcel->status = result->status;
 	parcel->ms = result->duration_ms;
 	parcel->error = send_error_word(error);
@@ -244,30 +264,17 @@ static void keep_answer(struct courier *courier, struct parcel *parcel,
 		free(sealed);
 }
 
-static void tell(const struct endpoint *endpoint, const struct parcel *parcel)
-{
-	if (parcel->outcome == OUTCOME_DELIVERED)
-		log_debug("event=delivered webhook=%s id=%s ms=%d",
-			  endpoint->public_id, parcel->event_public_id,
-			  parcel->ms);
-	else
-		log_client("event=not_delivered webhook=%s id=%s error=%s"
-			   " status=%d try=%lld ms=%d",
-			   endpoint->public_id, parcel->event_public_id,
-			   parcel->error, parcel->status,
-			   (long long)parcel->tries + 1, parcel->ms);
-}
-
 void courier_ended(void *context, const struct send_result *result)
 {
 	struct courier *courier = context;
 	struct parcel *parcel = result->opaque;
 	struct endpoint *endpoint = (struct endpoint *)parcel->item.endpoint;
+	enum send_error error = error_of(endpoint->plan, result);
 
-	judge(parcel, endpoint->plan, result);
+	judge(parcel, endpoint->plan, error, result);
 	tell(endpoint, parcel);
 	keep_answer(courier, parcel, result->answer);
-	lane_done(&courier->lanes, &parcel->item, lane_end_of(result->error));
+	lane_done(&courier->lanes, &parcel->item, lane_end_of(error));
 	parcel_done(courier, parcel);
 	/* An endpoint that lets us wait keeps but one in hand. */
 	if (parcel->outcome == OUTCOME_GONE || parcel->hold_s >= 0)
