@@ -95,7 +95,8 @@ SELECT p_outcome AS outcome, w.id, w.public_id, w.wallet_id, w.dialect, w.url,
   FROM (SELECT 1) AS one
   LEFT JOIN webhook_rows AS w ON w.id = IF(p_outcome = 'ok', p_id, NULL)//
 
--- p_id is NULL where the wallet has no such endpoint.
+-- p_id is NULL where the wallet has no such endpoint. The one of the Privacy
+-- dialect is none of these (67_privacy_webhook.sql).
 CREATE OR REPLACE PROCEDURE webhook_lock(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -245,7 +246,7 @@ BEGIN
     FROM wallets WHERE id = p_wallet_id FOR UPDATE;
   SELECT id, disabled_at IS NOT NULL INTO v_id, v_disabled FROM webhooks
    WHERE public_id = p_public_id AND wallet_id = p_wallet_id
-     AND deleted_at IS NULL;
+     AND deleted_at IS NULL AND dialect = 'native';
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'not_found'
     WHEN v_disabled THEN 'webhook_disabled'
@@ -300,7 +301,7 @@ BEGIN
     LOCK IN SHARE MODE;
   SELECT id, disabled_at IS NOT NULL INTO v_webhook, v_disabled FROM webhooks
    WHERE public_id = p_webhook_public_id AND wallet_id = p_wallet_id
-     AND deleted_at IS NULL;
+     AND deleted_at IS NULL AND dialect = 'native';
   SELECT id INTO v_id FROM deliveries
    WHERE event_id = v_event AND webhook_id = v_webhook FOR UPDATE;
   SET v_outcome = CASE
@@ -412,7 +413,7 @@ BEGIN
 
   SELECT id, disabled_at IS NOT NULL INTO v_id, v_disabled FROM webhooks
    WHERE public_id = p_public_id AND wallet_id = p_wallet_id
-     AND deleted_at IS NULL;
+     AND deleted_at IS NULL AND dialect = 'native';
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'not_found'
     WHEN v_disabled THEN 'webhook_disabled'

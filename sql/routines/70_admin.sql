@@ -855,7 +855,7 @@ BEGIN
   SELECT p_network AS network, p_idx AS idx, p_address AS address;
 END//
 
--- Locks an endpoint that is not deleted.
+-- Locks an endpoint of either dialect that is not deleted.
 CREATE OR REPLACE PROCEDURE admin_webhook_find(
   IN p_webhook VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
   OUT p_id BIGINT UNSIGNED, OUT p_disabled VARCHAR(16) CHARACTER SET ascii,
@@ -865,11 +865,15 @@ BEGIN
   DECLARE v_wallet BIGINT UNSIGNED;
 
   SET p_id = NULL, p_disabled = NULL;
-  SELECT wallet_id INTO v_wallet FROM webhooks WHERE public_id = p_webhook;
-  CALL webhook_lock(v_wallet, p_webhook, p_id, p_disabled, p_now);
+  SELECT id, wallet_id, disabled_reason INTO p_id, v_wallet, p_disabled
+    FROM webhooks
+   WHERE public_id = p_webhook AND deleted_at IS NULL
+     FOR UPDATE;
   IF p_id IS NULL THEN
     CALL admin_refuse('webhook: there is no webhook of this id (wh_...).');
   END IF;
+  SELECT wallet_now(clock_offset_s) INTO p_now
+    FROM wallets WHERE id = v_wallet;
 END//
 
 -- Nothing is sent to it any more, and its owner cannot enable it. What waits
