@@ -90,6 +90,8 @@ static struct words words_of(struct call *call, const struct fault *fault)
 		return plain;
 	case ERR_INVALID_PARAMETER:
 	case ERR_REPEATED_PARAMETER:
+	case ERR_URL_NOT_ALLOWED:
+	case ERR_URL_UNRESOLVED:
 		return parameter_words(call, fault, plain);
 	case ERR_AMOUNT_TOO_SMALL:
 	case ERR_AMOUNT_TOO_LARGE:
@@ -156,8 +158,6 @@ static struct words words_of(struct call *call, const struct fault *fault)
 	case ERR_REFUND_EXCEEDS_PURCHASE:
 	case ERR_CHALLENGE_NOT_PENDING:
 	case ERR_WEBHOOK_LIMIT_REACHED:
-	case ERR_URL_NOT_ALLOWED:
-	case ERR_URL_UNRESOLVED:
 	case ERR_WEBHOOK_DISABLED:
 	case ERR_REPLAY_TOO_LARGE:
 	case ERR_WEBHOOK_NOT_FOUND:
