@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import ssl
 import subprocess
 import threading
@@ -1115,6 +1116,32 @@ def test_the_guide_s_node(env, api, card, hook):
         finally:
             node.kill()
         assert node.stdout.readline() == f"{request.id} card.updated\n"
+
+
+def test_the_guide_s_receiver(env, hook):
+    """As printed, on another port."""
+    port = free_port()
+    program = blocks(env, "python")[2]
+    assert "8000" in program
+    with subprocess.Popen(
+            ["/usr/bin/python3", "-c", program.replace("8000", str(port))],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "CARDSTOCK_SERVER_CERT": env.server_cert,
+                 "CARDSTOCK_SERVER_KEY": env.server_key}) as receiver:
+        try:
+            wait_for("the receiver listens", lambda: not port_free(port))
+            endpoint = hook("*", url=f"https://127.0.0.1:{port}/hooks")
+            event = endpoint.ping()["id"]
+            assert receiver.stdout.readline().startswith(
+                f'{event} {{"id":"{event}","type":"webhook.ping",')
+            endpoint.finished(event)
+        finally:
+            receiver.kill()
+
+
+def port_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_the_guide_describes_each_type(env, stack):
