@@ -2,7 +2,6 @@
 #include "spec.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "../base/arena.h"
@@ -53,11 +52,11 @@ static bool refuse(struct reader *reader, enum error_code code,
 		   const char *path, const char *format, ...)
 {
 	const char *param = param_cut(reader->arena, path);
-	char rule[256];
+	const char *rule;
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(rule, sizeof(rule), format, args);
+	rule = arena_vprintf(reader->arena, format, args);
 	va_end(args);
 	*reader->fault = (struct fault){
 		.code = code,

@@ -214,6 +214,27 @@ START_TEST(what_is_left_out_stays_as_it_was)
 }
 END_TEST
 
+START_TEST(many_values_are_all_named)
+{
+	static const char *const colours[] = {
+		"amaranth",    "aquamarine", "aubergine",  "azure",
+		"burgundy",    "cerulean",   "chartreuse", "cinnabar",
+		"cochineal",   "cornflower", "emerald",	   "fuchsia",
+		"gamboge",     "heliotrope", "lapis",	   "lavender",
+		"malachite",   "periwinkle", "sapphire",   "tangerine",
+		"ultramarine", "verdigris",  "vermilion",  "viridian",
+		"wisteria",    NULL};
+	static const struct spec_field fields[] = {
+		{"status", SPEC_ENUM, .values = colours, AT(status)},
+	};
+	static const struct spec spec = SPEC("Colours", fields);
+
+	ck_assert(!read_query(&spec, "status=grey"));
+	ck_assert_msg(strstr(fault.message, ", viridian, wisteria.") != NULL,
+		      "%s", fault.message);
+}
+END_TEST
+
 START_TEST(null_reads_as_zero_where_it_is_taken)
 {
 	take_member("\"label\":null,\"from\":null,\"categories\":null,"
@@ -692,8 +713,8 @@ START_TEST(parameters)
 END_TEST
 
 SUITE("spec", a_full_body, what_is_left_out_stays_as_it_was,
-      null_reads_as_zero_where_it_is_taken, shapes_are_closed,
-      unknown_names_come_back_cut, money_in_bodies,
+      many_values_are_all_named, null_reads_as_zero_where_it_is_taken,
+      shapes_are_closed, unknown_names_come_back_cut, money_in_bodies,
       text_is_counted_in_characters, integers_are_integers, other_kinds_refuse,
       metadata_counts, metadata_values, a_full_query, queries_refused, schema,
       parameters)
