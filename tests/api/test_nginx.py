@@ -522,6 +522,7 @@ LIMITS = [
     ("details", "GET", "/v1/cards/card_00000000000000000000/details", "0.1"),
     ("look_ups", "POST", "/v1/webhooks", "0.1"),
     ("look_ups", "PATCH", "/v1/webhooks/wh_00000000000000000000", "0.1"),
+    ("look_ups", "PUT", "/v1/webhook", "0.1"),
     ("details", "GET", "/v1/cards/card_0000000000000000000%30/d%65tails",
      "0.1"),
 ]
