@@ -25,7 +25,7 @@ API_ROUTINES = {
     "force_post", "refund", "refund_reverse", "challenge_create",
     "challenge_read", "challenge_answer", "webhook_create", "webhook_update",
     "webhook_delete", "webhook_rotate", "webhook_ping", "webhook_replay",
-    "event_resend"}
+    "event_resend", "privacy_webhook_put", "privacy_webhook_delete"}
 API_TABLES = {"card_rows", "card_days", "issuing_bins", "funding_rows",
               "wallet_rows", "deposit_rows", "bin_rows",
               "api_logins", "mcc_categories", "card_counts", "currencies",
