@@ -7,9 +7,8 @@ import base64
 import hashlib
 import hmac
 import json
-import os
+import re
 import secrets
-import signal
 import time
 
 import pytest
@@ -88,6 +87,11 @@ class Hook:
                 self.deliveries()[-1]["id"])
             return rows if len(rows) >= number else None
         return wait_for(f"attempt {number}", made, 30)
+
+    def all_delivered(self):
+        """An answer is there before it is recorded."""
+        wait_for("all are recorded", lambda: all(
+            row["status"] == "delivered" for row in self.deliveries()))
 
     def came(self):
         return self.receiver.at(self.path)
@@ -379,10 +383,10 @@ def test_each_event_as_its_get_shows_it(account, privacy, hook, owner):
     api.deposit(50)
     named.quiet(len(sent))
     assert len(set(sent)) == 6
+    named.all_delivered()
     shown = privacy.get("/webhook")
     assert shown["last_success"] is not None
     assert shown["last_failure"] is None
-    assert {row["status"] for row in named.deliveries()} == {"delivered"}
 
 
 def test_the_dialect_s_own_sandbox(privacy, card, hook):
@@ -508,7 +512,7 @@ def test_no_key_is_kept(account, admin, owner, hook):
     named.is_kept(fresh)
     advance(api, 601)
     named.wait(1, fresh.key)
-    assert [row["status"] for row in named.deliveries()] == ["delivered"]
+    named.all_delivered()
 
 
 def test_a_key_of_another_account_or_world(account, stranger, privacy, card,
@@ -775,3 +779,27 @@ def test_the_operator_sees_it(admin, account, privacy, card, hook):
     found = named.receiver.wait(named.path, 2)
     assert found[0].body == found[1].body
     verified(found[1], privacy.key)
+
+
+# --- the page -----------------------------------------------------------------
+
+
+def test_the_page_s_verification(env, privacy, card, hook):
+    """As docs/privacy.md prints it, its example and what really comes."""
+    page = (env.src / "docs/privacy.md").read_text()
+    printed = {}
+    exec(re.search(r"```python\n(import base64, hashlib.*?)```", page,
+                   re.S)[1], printed)
+    verify = printed["verify_privacy"]
+    body, example = re.search(
+        r'key `privacy-test-api-key` the body\n\n    (\{.*\})\n\n'
+        r'has the signature `(.*)`', page).groups()
+    assert verify(body.encode(), example, "privacy-test-api-key")
+    assert not verify(body.encode(), example, privacy.key)
+    named = hook()
+    pay(privacy, card, descriptor="CAFÉ GRÖSSE")
+    named.wait(1)
+    sent = named.came()[0]
+    assert verify(sent.body, sent.header("x-privacy-hmac"), privacy.key)
+    assert not verify(sent.body + b" ", sent.header("x-privacy-hmac"),
+                      privacy.key)
