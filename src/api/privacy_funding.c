@@ -45,10 +45,11 @@ const struct emit_object privacy_funding_object =
 
 /* What that API takes to verify a bank account: known here, and refused. */
 struct funding_new {
-	const char *texts[1];
+	const char *ignored;
 };
 
-#define KNOWN(title) IN(struct funding_new, title, SPEC_TEXT, texts, .max = 255)
+#define KNOWN(title)                                                           \
+	IN(struct funding_new, title, SPEC_TEXT, ignored, .max = 255)
 static const struct spec_field new_fields[] = {
 	KNOWN("account_name"),	 KNOWN("account_number"),
 	KNOWN("account_token"),	 KNOWN("processor_token"),
@@ -173,11 +174,6 @@ static void fundings_reply(struct call *call, bool banks)
 }
 
 void privacy_fundings_list(struct call *call)
-{
-	fundings_reply(call, true);
-}
-
-void privacy_fundings_bank(struct call *call)
 {
 	fundings_reply(call, true);
 }

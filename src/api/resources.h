@@ -330,7 +330,6 @@ extern const struct shape privacy_fundings_query, privacy_funding_new_body,
 	privacy_funding_patch_body;
 extern const struct emit_object privacy_funding_object;
 void privacy_fundings_list(struct call *call);
-void privacy_fundings_bank(struct call *call);
 void privacy_fundings_card(struct call *call);
 void privacy_funding_new(struct call *call);
 void privacy_funding_patch(struct call *call);

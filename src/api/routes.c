@@ -291,7 +291,7 @@ const struct route privacy_routes[] = {
 	 .summary = "Older form of GET /v1/funding_sources"},
 	{GET("/v1/fundingsource/bank"), .scope = SCOPE_READ,
 	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
-	 .list = true, .handle = privacy_fundings_bank,
+	 .list = true, .handle = privacy_fundings_list,
 	 .summary = "Funding sources that are bank accounts: the wallet"},
 	{GET("/v1/fundingsource/card"), .scope = SCOPE_READ,
 	 .query = &privacy_fundings_query, .answer = &privacy_funding_object,
