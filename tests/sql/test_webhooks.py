@@ -311,9 +311,10 @@ def test_ping_goes_to_its_endpoint_only(hooks):
 # --- claims ------------------------------------------------------------------
 
 CLAIMED = """delivery_id claim tries webhook_id webhook_public_id dialect url
-  secret_sealed previous_secret_sealed key_sealed event_id event_public_id
+  secret_of secret_sealed previous_secret_sealed event_id event_public_id
   event_type card_id card_public_id mode sequence created_at snapshot
-  body_sealed wallet_id""".split()
+  body_sealed wallet_id funding_public_id nickname funding_created_at
+  account_public_id account_name""".split()
 
 
 def test_claim_and_body(hooks):
