@@ -17,7 +17,8 @@ SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
        cl.wallet_id AS ledger_wallet_id, cl.kind AS ledger_kind,
        cl.card_id AS ledger_card_id, cl.balance_cents AS ledger_balance_cents,
        c.type, c.funding, c.limit_window, c.count_limit, c.locked_merchant,
-       c.locked_merchant_name
+       c.locked_merchant_name,
+       c.type = 'single_use' AND c.approval_count > 0 AS single_use_spent
   FROM cards AS c
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id
@@ -58,6 +59,7 @@ SELECT c.id, c.wallet_id, w.clock_offset_s,
          'count_limit', c.count_limit,
          'locked_merchant', c.locked_merchant,
          'locked_merchant_name', c.locked_merchant_name,
+         'single_use_spent', c.type = 'single_use' AND c.approval_count > 0,
          'limit_used_cents',
          IF(c.transaction_count = 0, NULL,
             (SELECT u.limit_used_cents FROM card_limits AS u

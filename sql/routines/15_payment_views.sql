@@ -28,7 +28,8 @@ SELECT t.id, t.public_id, t.wallet_id, t.card_id, c.public_id AS card_public_id,
        c.label AS card_label, c.status AS card_status,
        c.spending_limit_cents AS card_limit_cents,
        c.limit_window AS card_limit_window,
-       c.locked_merchant_name AS card_merchant_name
+       c.locked_merchant_name AS card_merchant_name,
+       c.type = 'single_use' AND c.approval_count > 0 AS card_single_use_spent
   FROM transactions AS t
   LEFT JOIN cards AS c ON c.id = t.card_id
   LEFT JOIN transactions AS o ON o.id = t.original_transaction_id;

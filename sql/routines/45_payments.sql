@@ -177,6 +177,8 @@ BEGIN
            'card_limit_cents', c.spending_limit_cents,
            'card_limit_window', c.limit_window,
            'card_merchant_name', c.locked_merchant_name,
+           'card_single_use_spent',
+           c.type = 'single_use' AND c.approval_count > 0,
            'timeline',
            (SELECT JSON_ARRAYAGG(JSON_OBJECT(
                      'number', e.number, 'type', e.type,

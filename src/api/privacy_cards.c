@@ -247,6 +247,12 @@ static const struct emit_field provision_shown_fields[] = {
 const struct emit_object privacy_provision_object =
 	EMIT("CardProvisioning", provision_shown_fields);
 
+/* Of a single-use card its one use is the end. */
+static bool is_closed(const struct card_row *row)
+{
+	return row->single_use_spent || row->terminated_at != 0;
+}
+
 struct privacy_card privacy_card_show(struct arena *arena,
 				      const struct card_row *row,
 				      const struct funding_row *funding)
@@ -264,7 +270,9 @@ struct privacy_card privacy_card_show(struct arena *arena,
 		.spend_limit = row->spending_limit,
 		.spend_limit_duration = translate(
 			limit_window_names, duration_words, row->limit_window),
-		.state = translate(card_status_names, state_words, row->status),
+		.state = is_closed(row) ? state_words[CARD_TERMINATED]
+					: translate(card_status_names,
+						    state_words, row->status),
 		.funding = privacy_funding_show(arena, funding),
 		.exp_month = months[expiry.month - 1],
 		.exp_year = arena_printf(arena, "%04d", expiry.year),
@@ -445,7 +453,7 @@ void privacy_card_reissue(struct call *call)
 
 	if (!card_of_path(call, &row))
 		return;
-	if (row.terminated_at != 0)
+	if (is_closed(&row))
 		card_closed(call);
 	else
 		card_reply(call, &row);
@@ -457,7 +465,7 @@ void privacy_card_provision(struct call *call)
 
 	if (!card_of_path(call, &row))
 		return;
-	if (row.terminated_at != 0)
+	if (is_closed(&row))
 		card_closed(call);
 	else
 		privacy_unsupported(call,
@@ -500,12 +508,15 @@ static enum db_result change_run(const struct flow *flow, void *arg,
 				 enum error_code *refusal)
 {
 	struct change *change = arg;
+	const struct card_row *row = &change->command.answer.card;
 	enum db_result result =
 		card_change_run(flow, &change->command, refusal);
 
 	if (result != DB_OK || *refusal != ERR_NONE)
 		return result;
-	return change_show(flow, change, &change->command.answer.card);
+	if (row->single_use_spent && row->terminated_at == 0)
+		*refusal = ERR_CARD_TERMINATED;
+	return change_show(flow, change, row);
 }
 
 /* What is remembered has no number. */

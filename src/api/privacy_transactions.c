@@ -214,6 +214,7 @@ static struct privacy_card card_show(struct arena *arena,
 		.spending_limit = row->card_limit,
 		.limit_window = row->card_limit_window,
 		.locked_merchant_name = row->card_merchant_name,
+		.single_use_spent = row->card_single_use_spent,
 	};
 
 	return privacy_card_show(arena, &card, funding);

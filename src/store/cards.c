@@ -11,7 +11,8 @@
 	"auto_freeze_at_cents, metadata, total_spent_cents, "                  \
 	"transaction_count, last_used_at, frozen_at, terminated_at, "          \
 	"created_at, expires_at, mode, clock_offset_s, type, funding, "        \
-	"limit_window, locked_merchant_name, ledger_balance_cents"
+	"limit_window, locked_merchant_name, ledger_balance_cents, "           \
+	"single_use_spent"
 
 /* base is where the card_row lies. */
 #define CARD_FIELDS(base)                                                      \
@@ -49,8 +50,10 @@
 		{DB_TEXT, (base) + offsetof(struct card_row, limit_window)},   \
 		{DB_TEXT,                                                      \
 		 (base) + offsetof(struct card_row, locked_merchant_name)},    \
+		{DB_MONEY,                                                     \
+		 (base) + offsetof(struct card_row, ledger_balance)},          \
 	{                                                                      \
-		DB_MONEY, (base) + offsetof(struct card_row, ledger_balance)   \
+		DB_BOOL, (base) + offsetof(struct card_row, single_use_spent)  \
 	}
 
 static const struct db_field card_columns[] = {CARD_FIELDS(0)};

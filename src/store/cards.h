@@ -18,6 +18,7 @@ struct card_row {
 		created_at, expires_at, clock_offset_s;
 	const char *type, *funding, *limit_window, *locked_merchant_name;
 	struct money ledger_balance; /* of the card's own account */
+	bool single_use_spent;
 };
 
 extern const struct row_shape card_row_shape, card_limits_shape;

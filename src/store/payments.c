@@ -193,7 +193,7 @@ const struct row_shape transaction_row_shape = ROW_SHAPE(
 			    "card_expires_at, "                                \
 			    "card_type, card_label, card_status, "             \
 			    "card_limit_cents, card_limit_window, "            \
-			    "card_merchant_name"
+			    "card_merchant_name, card_single_use_spent"
 static const struct db_field with_card_columns[] = {
 	TRANSACTION_FIELDS,
 	WITH_CARD(DB_MONEY, merchant_authorized),
@@ -205,6 +205,7 @@ static const struct db_field with_card_columns[] = {
 	WITH_CARD(DB_MONEY, card_limit),
 	WITH_CARD(DB_TEXT, card_limit_window),
 	WITH_CARD(DB_TEXT, card_merchant_name),
+	WITH_CARD(DB_BOOL, card_single_use_spent),
 };
 const struct row_shape transaction_with_card_shape = ROW_SHAPE(
 	WITH_CARD_COLUMNS, with_card_columns, struct transaction_with_card);

@@ -115,6 +115,7 @@ struct transaction_with_card {
 	const char *card_type, *card_label, *card_status;
 	struct money card_limit;
 	const char *card_limit_window, *card_merchant_name;
+	bool card_single_use_spent;
 };
 
 extern const struct row_shape transaction_with_card_shape;

@@ -798,8 +798,35 @@ def test_hostname_is_the_merchant_that_it_is_locked_to(cards, admin):
 def test_a_single_use_card(cards, admin):
     card = cards.new("SINGLE_USE")
     card_id = cards.id(card["token"], admin)
+    assert cards.charge(card_id, 0)["approved"]
+    assert cards.get(card["token"])["state"] == "OPEN"
     assert cards.charge(card_id, 5)["approved"]
     assert cards.charge(card_id, 5)["decline_reason"] == "single_use_spent"
+
+
+def test_a_single_use_card_closes_with_its_use(cards, admin):
+    card = cards.new("SINGLE_USE")
+    token = card["token"]
+    charge = cards.charge(cards.id(token, admin), 5)
+    assert charge["approved"], charge
+    closed = {**card, "state": "CLOSED"}
+    assert cards.get(token) == closed
+    assert cards.list()["data"] == [closed]
+    shown = cards.client.get("/transactions")["data"][0]["card"]
+    assert shown["state"] == "CLOSED"
+    final = "The card is CLOSED, which is final"
+    for fields in ({"state": "OPEN"}, {"state": "PAUSED"}, {"memo": "No"}):
+        refused(cards.change(token, **fields), 400, final)
+    for verb, body in (("reissue", {}),
+                       ("provision", {"digital_wallet": "APPLE_PAY"})):
+        refused(cards.client.post(f"/cards/{token}/{verb}", body), 400, final)
+    assert cards.get(token) == closed
+    # What was begun goes on.
+    cleared = cards.native.post("/simulate/clearing", {
+        "transaction_id": charge["id"]})
+    assert cleared["cleared"] == 5, cleared
+    reply = cards.change(token, state="CLOSED")
+    assert reply.status == 200 and reply.body == closed, reply
 
 
 def test_a_limit_of_each_duration(cards, admin):

@@ -37,7 +37,7 @@ TRANSACTION = """id public_id wallet_id card_id card_public_id card_last4
 # And what the Privacy dialect shows beside.
 WITH_CARD = TRANSACTION + """merchant_authorized_cents card_created_at
   card_expires_at card_type card_label card_status card_limit_cents
-  card_limit_window card_merchant_name""".split()
+  card_limit_window card_merchant_name card_single_use_spent""".split()
 
 
 def new_ref(prefix="ref"):
