@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../../src/api/bodies.h"
 #include "../../src/api/resources.h"
 #include "../../src/base/arena.h"
 #include "../../src/json/canonical.h"
