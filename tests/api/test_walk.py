@@ -33,7 +33,7 @@ SHOPS = [
     {**shop("shop-5", "4816"), "category": "software", "long": False}]
 KINDS = [
     ("authorize", 30), ("increment", 10), ("advice", 6), ("reverse", 10),
-    ("clear", 18), ("force_post", 4), ("refund", 7), ("take_back", 3),
+    ("clear", 18), ("force_post", 4), ("refund", 9), ("take_back", 2),
     ("again", 6), ("freeze", 2), ("unfreeze", 5), ("fund", 6), ("withdraw", 3),
     ("limit", 2), ("terminate", 0.4), ("clock", 3)]
 # Most per transaction, and in a month, as the sample BINs have it.
