@@ -917,6 +917,7 @@ def test_resend(api, card, hook):
     event = update(api, card)
     endpoint.attempted(event)
     endpoint.receiver.wait(endpoint.path, 5, 10)
+    endpoint.finished(event)
     resend(api, endpoint, event)
     endpoint.receiver.wait(endpoint.path, 6, 10)
     endpoint.quiet(6)
