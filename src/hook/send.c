@@ -472,6 +472,9 @@ static enum send_error error_of_code(CURLcode code)
 		{CURLE_HTTP2, SEND_PROTOCOL},
 		{CURLE_PARTIAL_FILE, SEND_PROTOCOL},
 		{CURLE_BAD_CONTENT_ENCODING, SEND_PROTOCOL},
+#if LIBCURL_VERSION_NUM >= 0x080600
+		{CURLE_TOO_LARGE, SEND_TOO_LARGE},
+#endif
 	};
 
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
@@ -503,6 +506,9 @@ static enum send_error error_of(const struct slot *slot, CURLcode code,
 	error = error_of_code(code);
 	if (error == SEND_CONNECT && slot->refused)
 		return SEND_ADDRESS_NOT_ALLOWED;
+	/* A head that breaks off: newer ones say that nothing came. */
+	if (error == SEND_CONNECT && slot->header_len > 0)
+		return SEND_PROTOCOL;
 	/* So libcurl 7.88 calls a header line of more than 100 kB. */
 	(void)curl_easy_getinfo(slot->curl, CURLINFO_STARTTRANSFER_TIME_T,
 				&first_byte_us);
