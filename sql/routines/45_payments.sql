@@ -991,11 +991,17 @@ BEGIN
   SELECT status, hold_cents INTO v_status, v_open
     FROM transaction_rows WHERE id = v_id;
   SELECT IF(p_amount_cents IS NULL, MAX(number), MIN(number))
-    INTO v_number FROM transaction_events
+    INTO v_number FROM transaction_events AS e
    WHERE transaction_id = v_id AND type = 'reversal'
      AND CASE WHEN p_message_ref IS NOT NULL
               THEN message_ref = p_message_ref
-              WHEN p_amount_cents IS NULL THEN v_open = 0
+              WHEN p_amount_cents IS NULL
+              -- One of all: it left nothing held.
+              THEN v_open = 0
+                   AND (SELECT SUM(earlier.hold_cents)
+                          FROM transaction_events AS earlier
+                         WHERE earlier.transaction_id = e.transaction_id
+                           AND earlier.number <= e.number) = 0
               ELSE amount_cents = p_amount_cents END;
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'

@@ -549,6 +549,13 @@ def test_reverse(world, network):
     partly = network.hold(card, 3000)
     network.clear(partly, 1000, False)
     assert network.reverse(partly)["status"] == "settled"
+    assert network.reverse(partly)["outcome"] == "replay"
+    # Cleared since: a reversal of all is no repetition of that of a part.
+    cleared = network.hold(card, 3000)
+    network.reverse(cleared, 2000)
+    network.clear(cleared)
+    assert network.reverse(cleared)["outcome"] == "transaction_settled"
+    assert network.reverse(cleared, 2000)["outcome"] == "replay"
 
 
 @pytest.mark.parametrize("amount, status, hold", [
