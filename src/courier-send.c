@@ -10,9 +10,8 @@
 #include "courier.h"
 #include "hook/sign.h"
 
-/* Of an endpoint that lets us wait, so many stay at hand; the rest goes back.
- */
-#define WAITING_KEPT 4
+/* Where nobody answers, each try costs the database more than it brings. */
+#define UNREACHED_PAUSE_US 500000
 
 /* ------------------------------------------------------------------ start */
 
@@ -276,9 +275,13 @@ void courier_ended(void *context, const struct send_result *result)
 	keep_answer(courier, parcel, result->answer);
 	lane_done(&courier->lanes, &parcel->item, lane_end_of(error));
 	parcel_done(courier, parcel);
-	/* An endpoint that lets us wait keeps but one in hand. */
-	if (parcel->outcome == OUTCOME_GONE || parcel->hold_s >= 0)
+	/* An endpoint that has nothing to show keeps but one in hand. */
+	if (parcel->outcome == OUTCOME_GONE || parcel->hold_s >= 0) {
 		endpoint_drop(courier, endpoint, 0, true);
-	else if (!endpoint->lane.proven)
+	} else if (lane_end_of(error) == LANE_UNREACHABLE) {
+		endpoint->full_us = clock_monotonic_us() + UNREACHED_PAUSE_US;
+		endpoint_drop(courier, endpoint, 0, true);
+	} else if (!endpoint->lane.proven) {
 		endpoint_drop(courier, endpoint, 1, true);
+	}
 }
