@@ -5,73 +5,6 @@
 #include "../core/decide.h"
 #include "resources.h"
 
-struct message_input {
-	struct money amount, merchant_amount;
-	bool amount_given, final, merchant_amount_given;
-	const char *merchant_currency, *message_ref;
-};
-
-#define INPUT(...) IN(struct message_input, __VA_ARGS__)
-#define MESSAGE_REF                                                            \
-	INPUT("message_ref", SPEC_TEXT, message_ref, .ascii = true, .min = 1,  \
-	      .max = 64, .doc = "Makes a repetition the same message.")
-#define OPTIONAL_AMOUNT                                                        \
-	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,  \
-	      .too_small = ERR_AMOUNT_TOO_SMALL,                               \
-	      .too_large = ERR_AMOUNT_TOO_LARGE,                               \
-	      .given = offsetof(struct message_input, amount_given),           \
-	      .doc = "What is held, when left out.")
-
-static const struct spec_field amount_fields[] = {
-	INPUT("amount", SPEC_MONEY, amount, .required = true, .min = 1,
-	      .max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,
-	      .too_large = ERR_AMOUNT_TOO_LARGE),
-	MESSAGE_REF,
-};
-static const struct spec_field clearing_fields[] = {
-	OPTIONAL_AMOUNT,
-	INPUT("final", SPEC_BOOL, final,
-	      .doc = "False keeps the rest held for more."),
-	INPUT("merchant_amount", SPEC_MONEY, merchant_amount, .min = 0,
-	      .max = MONEY_MAX_CENTS,
-	      .given = offsetof(struct message_input, merchant_amount_given)),
-	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .ascii = true,
-	      .min = 3, .max = 3),
-	MESSAGE_REF,
-};
-static const struct spec_field reversal_fields[] = {
-	OPTIONAL_AMOUNT,
-	MESSAGE_REF,
-};
-static const struct spec_field refund_reversal_fields[] = {
-	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,
-	      .too_small = ERR_AMOUNT_TOO_SMALL,
-	      .too_large = ERR_AMOUNT_TOO_LARGE,
-	      .given = offsetof(struct message_input, amount_given),
-	      .doc = "What is left of the refund, when left out."),
-	MESSAGE_REF,
-};
-static const struct message_input message_defaults = {
-	.final = true,
-	.amount = MONEY_USD(0),
-	.merchant_amount = MONEY_USD(0),
-};
-static const struct spec amount_spec = SPEC("NetworkAmount", amount_fields);
-static const struct spec clearing_spec =
-	SPEC("NetworkClearing", clearing_fields);
-static const struct spec reversal_spec =
-	SPEC("NetworkReversal", reversal_fields);
-static const struct spec refund_reversal_spec =
-	SPEC("NetworkRefundReversal", refund_reversal_fields);
-const struct shape network_amount_body = {
-	&amount_spec, sizeof(struct message_input), &message_defaults};
-const struct shape network_clearing_body = {
-	&clearing_spec, sizeof(struct message_input), &message_defaults};
-const struct shape network_reversal_body = {
-	&reversal_spec, sizeof(struct message_input), &message_defaults};
-const struct shape network_refund_reversal_body = {
-	&refund_reversal_spec, sizeof(struct message_input), &message_defaults};
-
 struct posting_input {
 	const char *card_id, *pan, *network_ref, *original_network_ref;
 	struct money amount;
@@ -197,61 +130,35 @@ static struct payment_target target(const struct call *call)
 	};
 }
 
+static void message_call(struct call *call, struct payment_message message,
+			 enum db_result (*run)(const struct flow *, void *,
+					       enum error_code *))
+{
+	call_effect(call, run, message_print, &message);
+}
+
 void network_increment(struct call *call)
 {
-	const struct message_input *input = call->body;
-	struct payment_message message = {
-		.target = target(call),
-		.amount = input->amount,
-	};
-
-	call_effect(call, payment_increment_run, message_print, &message);
+	message_call(call, increment_message(call->body, target(call)),
+		     payment_increment_run);
 }
 
 void network_advice(struct call *call)
 {
-	const struct message_input *input = call->body;
-	struct payment_message message = {
-		.advice = {.target = target(call), .amount = input->amount},
-	};
-
-	call_effect(call, payment_advice_run, message_print, &message);
+	message_call(call, advice_message(call->body, target(call)),
+		     payment_advice_run);
 }
 
 void network_clearing(struct call *call)
 {
-	const struct message_input *input = call->body;
-	struct payment_message message = {
-		.clearing =
-			{
-				.target = target(call),
-				.amount = input->amount_given ? &input->amount
-							      : NULL,
-				.final = input->final,
-				.merchant_amount =
-					input->merchant_amount_given
-						? &input->merchant_amount
-						: NULL,
-				.merchant_currency = input->merchant_currency,
-			},
-	};
-
-	call_effect(call, payment_clear_run, message_print, &message);
+	message_call(call, clearing_message(call->body, target(call)),
+		     payment_clear_run);
 }
 
 void network_reversal(struct call *call)
 {
-	const struct message_input *input = call->body;
-	struct payment_message message = {
-		.reversal =
-			{
-				.target = target(call),
-				.amount = input->amount_given ? &input->amount
-							      : NULL,
-			},
-	};
-
-	call_effect(call, payment_reverse_run, message_print, &message);
+	message_call(call, reversal_message(call->body, target(call)),
+		     payment_reverse_run);
 }
 
 void network_force_post(struct call *call)
@@ -301,15 +208,6 @@ void network_refund(struct call *call)
 
 void network_refund_reversal(struct call *call)
 {
-	const struct message_input *input = call->body;
-	struct payment_message message = {
-		.refund_reversal =
-			{
-				.target = target(call),
-				.amount = input->amount_given ? &input->amount
-							      : NULL,
-			},
-	};
-
-	call_effect(call, payment_refund_reverse_run, message_print, &message);
+	message_call(call, refund_reversal_message(call->body, target(call)),
+		     payment_refund_reverse_run);
 }

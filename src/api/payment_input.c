@@ -100,14 +100,156 @@ static const struct authorization_input input_defaults = {
 	.merchant_amount = MONEY_USD(0),
 };
 
-#define SHAPE(name, title, fields)                                             \
+#define SHAPE(name, title, fields, input, defaults)                            \
 	static const struct spec name##_spec = SPEC(title, fields);            \
-	const struct shape name##_body = {&name##_spec,                        \
-					  sizeof(struct authorization_input),  \
-					  &input_defaults}
-SHAPE(simulate_authorization, "SimulateAuthorization", simulate_fields);
-SHAPE(explain, "ExplainAuthorization", explain_fields);
-SHAPE(network_authorization, "NetworkAuthorization", network_fields);
+	const struct shape name##_body = {&name##_spec, sizeof(input),         \
+					  &(defaults)}
+#define AUTHORIZATION(name, title, fields)                                     \
+	SHAPE(name, title, fields, struct authorization_input, input_defaults)
+AUTHORIZATION(simulate_authorization, "SimulateAuthorization", simulate_fields);
+AUTHORIZATION(explain, "ExplainAuthorization", explain_fields);
+AUTHORIZATION(network_authorization, "NetworkAuthorization", network_fields);
+
+#define MESSAGE(...) IN(struct message_input, __VA_ARGS__)
+#define TRANSACTION_ID                                                         \
+	MESSAGE("transaction_id", SPEC_TEXT, transaction_id, .ascii = true,    \
+		.required = true, .min = 1, .max = 32)
+#define MESSAGE_REF                                                            \
+	MESSAGE("message_ref", SPEC_TEXT, message_ref, .ascii = true,          \
+		.min = 1, .max = 64,                                           \
+		.doc = "Makes a repetition the same message.")
+#define AMOUNT(...)                                                            \
+	MESSAGE("amount", SPEC_MONEY, amount, .min = 1,                        \
+		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
+		.too_large = ERR_AMOUNT_TOO_LARGE, __VA_ARGS__)
+#define OPTIONAL_AMOUNT(sentence)                                              \
+	AMOUNT(.given = offsetof(struct message_input, amount_given),          \
+	       .doc = (sentence))
+#define HELD_AMOUNT OPTIONAL_AMOUNT("What is held, when left out.")
+#define LEFT_AMOUNT                                                            \
+	OPTIONAL_AMOUNT("What is left of the refund, when left out.")
+#define CLEARING_FIELDS                                                        \
+	HELD_AMOUNT,                                                           \
+		MESSAGE("final", SPEC_BOOL, final,                             \
+			.doc = "False keeps the rest held for more."),         \
+		MESSAGE("merchant_amount", SPEC_MONEY, merchant_amount,        \
+			.min = 0, .max = MONEY_MAX_CENTS,                      \
+			.given = offsetof(struct message_input,                \
+					  merchant_amount_given)),             \
+		MESSAGE("merchant_currency", SPEC_TEXT, merchant_currency,     \
+			.ascii = true, .min = 3, .max = 3)
+
+static const struct spec_field simulate_amount_fields[] = {
+	TRANSACTION_ID,
+	AMOUNT(.required = true),
+};
+static const struct spec_field simulate_clearing_fields[] = {
+	TRANSACTION_ID,
+	CLEARING_FIELDS,
+};
+static const struct spec_field simulate_reversal_fields[] = {
+	TRANSACTION_ID,
+	HELD_AMOUNT,
+};
+static const struct spec_field simulate_refund_reversal_fields[] = {
+	TRANSACTION_ID,
+	LEFT_AMOUNT,
+};
+static const struct spec_field network_amount_fields[] = {
+	AMOUNT(.required = true),
+	MESSAGE_REF,
+};
+static const struct spec_field network_clearing_fields[] = {
+	CLEARING_FIELDS,
+	MESSAGE_REF,
+};
+static const struct spec_field network_reversal_fields[] = {
+	HELD_AMOUNT,
+	MESSAGE_REF,
+};
+static const struct spec_field network_refund_reversal_fields[] = {
+	LEFT_AMOUNT,
+	MESSAGE_REF,
+};
+static const struct message_input message_defaults = {
+	.final = true,
+	.amount = MONEY_USD(0),
+	.merchant_amount = MONEY_USD(0),
+};
+
+#define MESSAGE_SHAPE(name, title)                                             \
+	SHAPE(name, title, name##_fields, struct message_input,                \
+	      message_defaults)
+MESSAGE_SHAPE(simulate_amount, "SimulateAmount");
+MESSAGE_SHAPE(simulate_clearing, "SimulateClearing");
+MESSAGE_SHAPE(simulate_reversal, "SimulateReversal");
+MESSAGE_SHAPE(simulate_refund_reversal, "SimulateRefundReversal");
+MESSAGE_SHAPE(network_amount, "NetworkAmount");
+MESSAGE_SHAPE(network_clearing, "NetworkClearing");
+MESSAGE_SHAPE(network_reversal, "NetworkReversal");
+MESSAGE_SHAPE(network_refund_reversal, "NetworkRefundReversal");
+
+struct payment_message increment_message(const struct message_input *input,
+					 struct payment_target target)
+{
+	return (struct payment_message){
+		.target = target,
+		.amount = input->amount,
+	};
+}
+
+struct payment_message advice_message(const struct message_input *input,
+				      struct payment_target target)
+{
+	return (struct payment_message){
+		.advice = {.target = target, .amount = input->amount},
+	};
+}
+
+struct payment_message clearing_message(const struct message_input *input,
+					struct payment_target target)
+{
+	return (struct payment_message){
+		.clearing =
+			{
+				.target = target,
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+				.final = input->final,
+				.merchant_amount =
+					input->merchant_amount_given
+						? &input->merchant_amount
+						: NULL,
+				.merchant_currency = input->merchant_currency,
+			},
+	};
+}
+
+struct payment_message reversal_message(const struct message_input *input,
+					struct payment_target target)
+{
+	return (struct payment_message){
+		.reversal =
+			{
+				.target = target,
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+			},
+	};
+}
+
+struct payment_message refund_reversal_message(
+	const struct message_input *input, struct payment_target target)
+{
+	return (struct payment_message){
+		.refund_reversal =
+			{
+				.target = target,
+				.amount = input->amount_given ? &input->amount
+							      : NULL,
+			},
+	};
+}
 
 bool payment_card_fill(struct call *call, const char *card_id, const char *pan,
 		       struct payment_card *card)

@@ -152,14 +152,35 @@ extern const struct spec merchant_spec, network_merchant_spec;
 bool authorization_fill(struct call *call,
 			const struct authorization_input *input,
 			struct payment_authorize *authorize);
+/* What a message about a transaction takes: in the sandbox transaction_id names
+ * it, on the network the path does, and message_ref the message. */
+struct message_input {
+	const char *transaction_id, *message_ref;
+	struct money amount, merchant_amount;
+	bool amount_given, final, merchant_amount_given;
+	const char *merchant_currency;
+};
+extern const struct shape simulate_amount_body, simulate_clearing_body,
+	simulate_reversal_body, simulate_refund_reversal_body,
+	network_amount_body, network_clearing_body, network_reversal_body,
+	network_refund_reversal_body;
+/* The message itself; it points into input. */
+struct payment_message increment_message(const struct message_input *input,
+					 struct payment_target target);
+struct payment_message advice_message(const struct message_input *input,
+				      struct payment_target target);
+struct payment_message clearing_message(const struct message_input *input,
+					struct payment_target target);
+struct payment_message reversal_message(const struct message_input *input,
+					struct payment_target target);
+struct payment_message refund_reversal_message(
+	const struct message_input *input, struct payment_target target);
 /* By id or by number; false, with the reply written, unless it is one. */
 bool payment_card_fill(struct call *call, const char *card_id, const char *pan,
 		       struct payment_card *card);
 
 /* simulate_payments.c */
-extern const struct shape simulate_amount_body, simulate_clearing_body,
-	simulate_reversal_body, simulate_force_post_body, simulate_refund_body,
-	simulate_refund_reversal_body;
+extern const struct shape simulate_force_post_body, simulate_refund_body;
 void simulate_authorization(struct call *call);
 void simulate_increment(struct call *call);
 void simulate_advice(struct call *call);
@@ -174,9 +195,7 @@ extern const struct emit_object explain_object;
 void cards_explain(struct call *call);
 
 /* network.c */
-extern const struct shape network_amount_body, network_clearing_body,
-	network_reversal_body, network_force_post_body, network_refund_body,
-	network_refund_reversal_body;
+extern const struct shape network_force_post_body, network_refund_body;
 extern const struct emit_object network_answer_object;
 void network_authorization(struct call *call);
 void network_increment(struct call *call);

@@ -3,75 +3,6 @@
  * a developer, and answered with the transaction. */
 #include "resources.h"
 
-struct amount_input {
-	const char *transaction_id;
-	struct money amount, merchant_amount;
-	bool amount_given, final, merchant_amount_given;
-	const char *merchant_currency;
-};
-
-#define INPUT(...) IN(struct amount_input, __VA_ARGS__)
-#define TRANSACTION_FIELD                                                      \
-	INPUT("transaction_id", SPEC_TEXT, transaction_id, .ascii = true,      \
-	      .required = true, .min = 1, .max = 32)
-#define OPTIONAL_AMOUNT                                                        \
-	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,  \
-	      .too_small = ERR_AMOUNT_TOO_SMALL,                               \
-	      .too_large = ERR_AMOUNT_TOO_LARGE,                               \
-	      .given = offsetof(struct amount_input, amount_given),            \
-	      .doc = "What is held, when left out.")
-
-static const struct spec_field amount_fields[] = {
-	TRANSACTION_FIELD,
-	INPUT("amount", SPEC_MONEY, amount, .required = true, .min = 1,
-	      .max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,
-	      .too_large = ERR_AMOUNT_TOO_LARGE),
-};
-static const struct spec_field clearing_fields[] = {
-	TRANSACTION_FIELD,
-	OPTIONAL_AMOUNT,
-	INPUT("final", SPEC_BOOL, final,
-	      .doc = "False keeps the rest held for more."),
-	INPUT("merchant_amount", SPEC_MONEY, merchant_amount, .min = 0,
-	      .max = MONEY_MAX_CENTS,
-	      .given = offsetof(struct amount_input, merchant_amount_given)),
-	INPUT("merchant_currency", SPEC_TEXT, merchant_currency, .ascii = true,
-	      .min = 3, .max = 3),
-};
-static const struct spec_field reversal_fields[] = {
-	TRANSACTION_FIELD,
-	OPTIONAL_AMOUNT,
-};
-static const struct spec_field refund_reversal_fields[] = {
-	TRANSACTION_FIELD,
-	INPUT("amount", SPEC_MONEY, amount, .min = 1, .max = MONEY_MAX_CENTS,
-	      .too_small = ERR_AMOUNT_TOO_SMALL,
-	      .too_large = ERR_AMOUNT_TOO_LARGE,
-	      .given = offsetof(struct amount_input, amount_given),
-	      .doc = "What is left of the refund, when left out."),
-};
-static const struct amount_input amount_defaults = {
-	.final = true,
-	.amount = MONEY_USD(0),
-	.merchant_amount = MONEY_USD(0),
-};
-
-static const struct spec amount_spec = SPEC("SimulateAmount", amount_fields);
-static const struct spec clearing_spec =
-	SPEC("SimulateClearing", clearing_fields);
-static const struct spec reversal_spec =
-	SPEC("SimulateReversal", reversal_fields);
-static const struct spec refund_reversal_spec =
-	SPEC("SimulateRefundReversal", refund_reversal_fields);
-const struct shape simulate_amount_body = {
-	&amount_spec, sizeof(struct amount_input), &amount_defaults};
-const struct shape simulate_clearing_body = {
-	&clearing_spec, sizeof(struct amount_input), &amount_defaults};
-const struct shape simulate_reversal_body = {
-	&reversal_spec, sizeof(struct amount_input), &amount_defaults};
-const struct shape simulate_refund_reversal_body = {
-	&refund_reversal_spec, sizeof(struct amount_input), &amount_defaults};
-
 struct posting_input {
 	const char *card_id, *transaction_id, *network_ref;
 	struct money amount;
@@ -187,17 +118,18 @@ static void message_print(const void *arg, struct text *body)
 	transaction_simulated_print(&simulated->shown, body);
 }
 
-static void message_call(struct call *call, struct simulated_message *simulated,
+static void message_call(struct call *call, struct payment_message message,
 			 enum db_result (*run)(const struct flow *, void *,
 					       enum error_code *))
 {
-	simulated->run = run;
-	call_effect(call, message_run, message_print, simulated);
+	struct simulated_message simulated = {.message = message, .run = run};
+
+	call_effect(call, message_run, message_print, &simulated);
 }
 
 static struct payment_target target(const struct call *call)
 {
-	const struct amount_input *input = call->body;
+	const struct message_input *input = call->body;
 
 	return (struct payment_target){
 		.wallet_id = call->login->wallet_id,
@@ -207,66 +139,33 @@ static struct payment_target target(const struct call *call)
 
 void simulate_increment(struct call *call)
 {
-	const struct amount_input *input = call->body;
-	struct simulated_message simulated = {
-		.message = {.target = target(call), .amount = input->amount},
-	};
-
-	message_call(call, &simulated, payment_increment_run);
+	message_call(call, increment_message(call->body, target(call)),
+		     payment_increment_run);
 }
 
 void simulate_advice(struct call *call)
 {
-	const struct amount_input *input = call->body;
-	struct simulated_message simulated = {
-		.message.advice = {.target = target(call),
-				   .amount = input->amount},
-	};
-
-	message_call(call, &simulated, payment_advice_run);
+	message_call(call, advice_message(call->body, target(call)),
+		     payment_advice_run);
 }
 
 void simulate_clearing(struct call *call)
 {
-	const struct amount_input *input = call->body;
-	struct simulated_message simulated = {
-		.message.clearing =
-			{
-				.target = target(call),
-				.amount = input->amount_given ? &input->amount
-							      : NULL,
-				.final = input->final,
-				.merchant_amount =
-					input->merchant_amount_given
-						? &input->merchant_amount
-						: NULL,
-				.merchant_currency = input->merchant_currency,
-			},
-	};
-
-	message_call(call, &simulated, payment_clear_run);
+	message_call(call, clearing_message(call->body, target(call)),
+		     payment_clear_run);
 }
 
 void simulate_reversal(struct call *call)
 {
-	const struct amount_input *input = call->body;
-	struct simulated_message simulated = {
-		.message.reversal =
-			{
-				.target = target(call),
-				.amount = input->amount_given ? &input->amount
-							      : NULL,
-			},
-	};
-
-	message_call(call, &simulated, payment_reverse_run);
+	message_call(call, reversal_message(call->body, target(call)),
+		     payment_reverse_run);
 }
 
 void simulate_force_post(struct call *call)
 {
 	const struct posting_input *input = call->body;
-	struct simulated_message simulated = {
-		.message.force_post =
+	struct payment_message message = {
+		.force_post =
 			{
 				.card = {.wallet_id = call->login->wallet_id,
 					 .public_id = input->card_id},
@@ -276,14 +175,14 @@ void simulate_force_post(struct call *call)
 			},
 	};
 
-	message_call(call, &simulated, payment_force_post_run);
+	message_call(call, message, payment_force_post_run);
 }
 
 void simulate_refund(struct call *call)
 {
 	const struct posting_input *input = call->body;
-	struct simulated_message simulated = {
-		.message.refund =
+	struct payment_message message = {
+		.refund =
 			{
 				.card = {.wallet_id = call->login->wallet_id,
 					 .public_id = input->card_id},
@@ -306,20 +205,11 @@ void simulate_refund(struct call *call)
 		reply_error(call, ERR_MISSING_PARAMETER, "merchant");
 		return;
 	}
-	message_call(call, &simulated, payment_refund_run);
+	message_call(call, message, payment_refund_run);
 }
 
 void simulate_refund_reversal(struct call *call)
 {
-	const struct amount_input *input = call->body;
-	struct simulated_message simulated = {
-		.message.refund_reversal =
-			{
-				.target = target(call),
-				.amount = input->amount_given ? &input->amount
-							      : NULL,
-			},
-	};
-
-	message_call(call, &simulated, payment_refund_reverse_run);
+	message_call(call, refund_reversal_message(call->body, target(call)),
+		     payment_refund_reverse_run);
 }
