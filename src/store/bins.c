@@ -56,14 +56,9 @@ enum db_result bin_list(struct db *db, struct arena *arena, bool test,
 			struct list_result *result)
 {
 	struct list_query query;
-	enum db_result status;
 
 	list_query_init(&query, arena);
-	status = list_count(db, arena, &bin_sources[test], &query,
-			    &result->total);
-	if (status != DB_OK)
-		return status;
-	return list_rows(db, arena, &bin_sources[test], &query, window,
+	return list_page(db, arena, &bin_sources[test], &query, window,
 			 (void **)rows, result);
 }
 

@@ -136,16 +136,11 @@ enum db_result challenge_list(struct db *db, struct arena *arena,
 			      struct list_result *result)
 {
 	struct list_query query;
-	enum db_result status;
 
 	list_query_init(&query, arena);
 	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
 	list_where_text(&query, "card_public_id = ?", filter->card_id);
 	list_where_text(&query, "status = ?", filter->status);
-	status = list_count(db, arena, &challenge_source, &query,
-			    &result->total);
-	if (status != DB_OK)
-		return status;
-	return list_rows(db, arena, &challenge_source, &query, window,
+	return list_page(db, arena, &challenge_source, &query, window,
 			 (void **)rows, result);
 }

@@ -58,7 +58,6 @@ enum db_result event_list(struct db *db, struct arena *arena,
 			  struct event_row **rows, struct list_result *result)
 {
 	struct list_query query;
-	enum db_result status;
 
 	list_query_init(&query, arena);
 	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
@@ -66,9 +65,6 @@ enum db_result event_list(struct db *db, struct arena *arena,
 	list_where_text(&query, "card_public_id = ?", filter->card_id);
 	list_where_time(&query, "created_at >= ?", filter->from);
 	list_where_time(&query, "created_at < ?", filter->to);
-	status = list_count(db, arena, &source, &query, &result->total);
-	if (status != DB_OK)
-		return status;
-	return list_rows(db, arena, &source, &query, window, (void **)rows,
+	return list_page(db, arena, &source, &query, window, (void **)rows,
 			 result);
 }

@@ -204,3 +204,17 @@ enum db_result list_count(struct db *db, struct arena *arena,
 
 	return db_one(db, arena, &statement, query, total);
 }
+
+enum db_result list_page(struct db *db, struct arena *arena,
+			 const struct list_source *source,
+			 const struct list_query *query,
+			 const struct list_window *window, void **rows,
+			 struct list_result *result)
+{
+	enum db_result status =
+		list_count(db, arena, source, query, &result->total);
+
+	if (status != DB_OK)
+		return status;
+	return list_rows(db, arena, source, query, window, rows, result);
+}

@@ -84,4 +84,11 @@ enum db_result list_count(struct db *db, struct arena *arena,
 			  const struct list_source *source,
 			  const struct list_query *query, int64_t *total);
 
+/* Both: the total, and the rows of the window. */
+enum db_result list_page(struct db *db, struct arena *arena,
+			 const struct list_source *source,
+			 const struct list_query *query,
+			 const struct list_window *window, void **rows,
+			 struct list_result *result);
+
 #endif

@@ -200,7 +200,6 @@ enum db_result deposit_list(struct db *db, struct arena *arena,
 			    struct list_result *result)
 {
 	struct list_query query;
-	enum db_result status;
 
 	list_query_init(&query, arena);
 	list_where_int(&query, "wallet_id = ?", filter->wallet_id);
@@ -208,10 +207,7 @@ enum db_result deposit_list(struct db *db, struct arena *arena,
 	list_where_text(&query, "currency = ?", filter->currency);
 	list_where_time(&query, "created_at >= ?", filter->from);
 	list_where_time(&query, "created_at < ?", filter->to);
-	status = list_count(db, arena, &deposit_source, &query, &result->total);
-	if (status != DB_OK)
-		return status;
-	return list_rows(db, arena, &deposit_source, &query, window,
+	return list_page(db, arena, &deposit_source, &query, window,
 			 (void **)rows, result);
 }
 

@@ -266,15 +266,11 @@ enum db_result webhook_list(struct db *db, struct arena *arena,
 			    struct list_result *result)
 {
 	struct list_query query;
-	enum db_result status;
 
 	list_query_init(&query, arena);
 	list_where_int(&query, "wallet_id = ?", wallet_id);
 	list_where_text(&query, "dialect = ?", "native");
-	status = list_count(db, arena, &webhook_source, &query, &result->total);
-	if (status != DB_OK)
-		return status;
-	return list_rows(db, arena, &webhook_source, &query, window,
+	return list_page(db, arena, &webhook_source, &query, window,
 			 (void **)rows, result);
 }
 
@@ -395,17 +391,12 @@ enum db_result delivery_list(struct db *db, struct arena *arena,
 			     struct list_result *result)
 {
 	struct list_query query;
-	enum db_result status;
 
 	list_query_init(&query, arena);
 	list_where_int(&query, "webhook_id = ?", filter->webhook_id);
 	list_where_text(&query, "status = ?", filter->status);
 	list_where_text(&query, "event_public_id = ?", filter->event_id);
-	status =
-		list_count(db, arena, &delivery_source, &query, &result->total);
-	if (status != DB_OK)
-		return status;
-	return list_rows(db, arena, &delivery_source, &query, window,
+	return list_page(db, arena, &delivery_source, &query, window,
 			 (void **)rows, result);
 }
 
