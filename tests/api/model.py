@@ -48,6 +48,7 @@ class Transaction:
         self.declined = False
         self.expires = None
         self.reversals, self.final_clearings = set(), set()
+        self.advices = set()
 
     @property
     def hold(self):
@@ -248,10 +249,14 @@ class Model:
             row.card.settle_state(False)
         return reasons
 
-    def advice(self, now, row, amount):
-        """Nobody is asked: what was over is open again."""
+    def advice(self, now, row, amount, named):
+        """Nobody is asked: what was over is open again. One that changes
+        nothing is an event all the same, if it is not said twice."""
         if row.declined:
             raise Refused("transaction_declined")
+        if not named and amount == row.hold and amount in row.advices:
+            return
+        row.advices.add(amount)
         if not row.hold:
             row.hold_begins(now)
         difference = amount - row.hold
@@ -260,8 +265,7 @@ class Model:
             row.card.take(difference)
         elif difference < 0:
             row.card.give(-difference)
-        if difference:
-            row.card.settle_state(True)
+        row.card.settle_state(True)
 
     def reverse(self, row, amount, named):
         """named: the message has a reference, and is one of its own."""

@@ -4,13 +4,11 @@ client certificate. Tests say what they want in the same words to either."""
 
 import json
 import secrets
-import threading
 import time
 from decimal import Decimal
 
 import pytest
-import requests
-from conftest import Reply
+from conftest import Link
 
 
 def shop(name="shop-1", mcc="5734", country="US", **more):
@@ -22,18 +20,9 @@ class Network:
     """What a processor has: the address, a certificate and its key."""
 
     def __init__(self, env, stack):
-        self.env, self.stack = env, stack
-        self.base = env.network_url  # …/network/v1
-        self.local = threading.local()
-
-    def session(self):
-        if not hasattr(self.local, "session"):
-            session = requests.Session()
-            session.verify = self.env.ca
-            session.trust_env = False
-            session.cert = (self.env.network_cert, self.env.network_cert_key)
-            self.local.session = session
-        return self.local.session
+        self.stack = stack
+        self.link = Link(env.network_url, env.ca,
+                         (env.network_cert, env.network_cert_key))
 
     def call(self, method, path, json_body=None, body=None, headers=None,
              check=True, timeout=30):
@@ -44,11 +33,8 @@ class Network:
             body = body.encode()
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
-        began = time.monotonic()
-        response = self.session().request(
-            method, self.base + path, headers=sent, data=body,
-            timeout=timeout, allow_redirects=False)
-        reply = Reply(response, time.monotonic() - began)
+        reply = self.link.request(method, "/network/v1" + path, sent, body,
+                                  timeout)
         if check:
             body = reply.body
             if isinstance(body, dict) and "error" in body:
