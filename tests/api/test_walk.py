@@ -675,7 +675,7 @@ class Walk:
 
     def do_clock(self):
         self.what = "clock"
-        self.read_clock(STEP_SECONDS * self.chance.choice([1, 1, 1, 2, 7]))
+        self.read_clock(STEP_SECONDS * self.chance.choice([1, 1, 2, 7, 7]))
         return [], self.model.time_passes(self.now)
 
     # --- what must agree ------------------------------------------------------
