@@ -356,16 +356,28 @@ class Walk:
             return unique()
         return None
 
+    def old_hold(self, row, amount):
+        """One that is older than its card's window, and what would be the
+        most if all of it were asked for now, or a cent more."""
+        now, days = self.now, {"daily": 1, "weekly": 7}
+        old = [row for row in self.model.rows
+               if row.hold and row.card.limit and row.card.window in days
+               and now - row.at > days[row.card.window] * 86400]
+        if not old:
+            return row, amount
+        row = self.chance.choice(old)
+        self.seen.add("increment after its window")
+        left = row.card.limit - row.card.window_use(now, row)
+        return row, max(1, left + self.chance.choice([0, 1]))
+
     def do_increment(self):
         row, amount = self.row(), self.cents()
         if self.chance.random() < 0.05:
             amount = self.chance.randrange(300_00, 1100_00)
         if row is None:
             return [], []
-        if row.card.window in ("daily", "weekly") and row.card.limit and \
-                self.now - row.at > {"daily": 1, "weekly": 7}[
-                    row.card.window] * 86400:
-            self.seen.add("increment after its window")
+        if self.chance.random() < 0.2:
+            row, amount = self.old_hold(row, amount)
         refused = self.expect(
             lambda: self.model.increment(self.now, row, amount))
         reply = self.message("increment", row, amount, refused or self.told,
