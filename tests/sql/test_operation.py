@@ -187,6 +187,22 @@ def test_dump_on_the_same_server(machine, dump, over):
     assert collation(machine) == "utf8mb4_unicode_520_ci"
 
 
+def test_password_file_for_all_to_read_is_refused(machine):
+    password = machine.folder / "password"
+    for mode in (0o440, 0o604, 0o700, 0o644):
+        password.chmod(mode)
+        done = subprocess.run(
+            [BUILD / "cardstock-migrate", "--config", machine.config,
+             "--sql-dir", SRC / "sql", "--check"], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 2, oct(mode)
+        assert f"mode must be 0400 or 0600, not {mode:04o}" in done.stdout
+        assert PASSWORD not in done.stdout
+    for mode in (0o600, 0o400):
+        password.chmod(mode)
+        machine.run("cardstock-migrate", "--check")
+
+
 def test_dump_on_a_new_server(machine, dump):
     new = Machine()
     with contextlib.closing(new):
