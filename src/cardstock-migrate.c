@@ -150,8 +150,9 @@ static enum status migrate(const struct config *config, struct arena *arena,
 		return fail(error);
 	printf("schema %04d: %d migrations applied in %d steps, %s\n",
 	       summary.schema, summary.migrations, summary.steps,
-	       summary.routines > 0 ? "routines re-created"
-				    : "routines unchanged");
+	       summary.routines > 0
+		       ? "routines re-created"
+		       : "routines unchanged, rights granted again");
 	return STATUS_DONE;
 }
 
