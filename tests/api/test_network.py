@@ -578,7 +578,8 @@ def test_malformed_postings(network, owner, numbered, path, change, param):
 
 
 @pytest.mark.parametrize("ref", [
-    "a", "...", ".a", "a b", "a%b", "a?b", "a#b", "a;b", "~!@$^&*()+=|\\\"'<>"])
+    "a", "...", ".a", "a b", "a%b", "a?b", "a#b", "a;b",
+    "~!@$^&*()+=|\\\"'<>"])
 def test_references_with_all_that_is_printable(network, numbered, ref):
     """What an authorization takes, a later message finds."""
     body = {**authorization(numbered, 5), "network_ref": reference() + ref}

@@ -1461,6 +1461,20 @@ def test_reversal_and_its_authorization_at_once(world, network, installation):
         assert world.row(card)["balance_cents"] == 1000
 
 
+def test_reversals_and_their_authorization_at_once(world, network,
+                                                   installation):
+    """Each releases its part once, whichever comes first."""
+    for _ in range(6):
+        card = world.card(1000)
+        ref = new_ref()
+        at_once(installation, [
+            lambda n: n.reverse(None, 200, ref, "m-1"),
+            lambda n: n.hold(card, 600, ref),
+            lambda n: n.reverse(None, 200, ref, "m-2"),
+            lambda n: n.reverse(None, 200, ref, "m-1")])
+        assert figures(world, card) == (1000, 800)
+
+
 def test_freeze_and_authorization_at_once(world, network, installation):
     card = world.card(100000)
 
