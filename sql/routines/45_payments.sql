@@ -92,6 +92,20 @@ BEGIN
    WHERE c.id = p_card_id;
 END//
 
+-- Counts what cards took of a wallet, or with negative cents brought back.
+-- p_balance is the wallet's since: out of its debt with this, payment_freeze
+-- finds it in the session.
+CREATE OR REPLACE PROCEDURE wallet_spend(
+  IN p_wallet_id BIGINT UNSIGNED, IN p_cents BIGINT, IN p_balance BIGINT)
+MODIFIES SQL DATA
+BEGIN
+  UPDATE wallets SET total_spent_cents = total_spent_cents + p_cents
+   WHERE id = p_wallet_id;
+  IF p_cents < 0 AND p_balance >= 0 AND p_balance + p_cents < 0 THEN
+    SET @wallet_lifted = p_wallet_id;
+  END IF;
+END//
+
 -- ledger_post; where one side is a wallet, its total of what cards took.
 CREATE OR REPLACE PROCEDURE payment_post(
   IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
@@ -109,11 +123,10 @@ BEGIN
   END IF;
   SELECT ledger_account_id INTO v_account
     FROM wallets WHERE id = p_wallet_id;
-  IF v_account IN (p_debit, p_credit) THEN
-    UPDATE wallets
-       SET total_spent_cents = total_spent_cents
-                               + IF(v_account = p_debit, p_cents, -p_cents)
-     WHERE id = p_wallet_id;
+  IF v_account = p_debit THEN
+    CALL wallet_spend(p_wallet_id, p_cents, @ledger_debit_balance);
+  ELSEIF v_account = p_credit THEN
+    CALL wallet_spend(p_wallet_id, -p_cents, @ledger_credit_balance);
   END IF;
 END//
 
@@ -197,28 +210,41 @@ BEGIN
 END//
 
 -- Freezes an active card that is in debt by what nobody could refuse, or whose
--- balance has fallen below auto_freeze_at.
+-- balance has fallen below auto_freeze_at; unfreezes one whose debt is paid,
+-- and the others of the wallet when this event paid the wallet's. Other cards'
+-- rows are locked last, by who holds their wallet's.
 CREATE OR REPLACE PROCEDURE payment_freeze(
   IN p_card_id BIGINT UNSIGNED, IN p_balance BIGINT, IN p_forced BOOLEAN)
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_reason VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_cured BOOLEAN;
   DECLARE v_wallet BIGINT UNSIGNED;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_now DATETIME;
 
-  SELECT IF(p_forced AND p_balance < 0, 'overdrawn', 'auto_freeze'),
+  SELECT CASE WHEN c.status <> 'active' THEN NULL
+              WHEN p_forced AND p_balance < 0 THEN 'overdrawn'
+              WHEN c.auto_freeze_at_cents > 0
+                   AND p_balance < c.auto_freeze_at_cents
+              THEN 'auto_freeze' END,
+         c.frozen_reason = 'overdrawn' AND p_balance >= 0,
          c.wallet_id, c.bin_id, wallet_now(w.clock_offset_s)
-    INTO v_reason, v_wallet, v_bin, v_now
+    INTO v_reason, v_cured, v_wallet, v_bin, v_now
     FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
-   WHERE c.id = p_card_id AND c.status = 'active'
-     AND (p_balance < c.auto_freeze_at_cents OR p_forced AND p_balance < 0);
-  IF v_reason IS NOT NULL THEN
+   WHERE c.id = p_card_id;
+  IF v_cured THEN
+    CALL card_cure(p_card_id, v_wallet, v_bin);
+  ELSEIF v_reason IS NOT NULL THEN
     UPDATE cards SET status = 'frozen', frozen_reason = v_reason,
                      frozen_at = v_now
      WHERE id = p_card_id;
     CALL card_count_move(v_wallet, v_bin, 'active', 'frozen');
     CALL card_event(p_card_id, 'card.frozen', NULL);
+  END IF;
+  IF @wallet_lifted = v_wallet THEN
+    SET @wallet_lifted = NULL;
+    CALL wallet_cards_cure(v_wallet);
   END IF;
 END//
 
@@ -866,15 +892,13 @@ BEGIN
     SET p_journal_id = LAST_INSERT_ID();
     CALL ledger_leg(p_journal_id, p_source, -p_beyond);
     CALL ledger_leg(p_journal_id, p_back, p_rest);
-    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
-    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
     SELECT kind INTO v_kind FROM ledger_accounts
      WHERE id = IF(p_beyond > 0, p_source, p_back);
     IF v_kind = 'wallet' THEN
-      UPDATE wallets
-         SET total_spent_cents = total_spent_cents + p_beyond - p_rest
-       WHERE id = p_wallet_id;
+      CALL wallet_spend(p_wallet_id, p_beyond - p_rest, @ledger_balance);
     END IF;
+    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
+    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
   END IF;
 END//
 

@@ -961,6 +961,41 @@ def test_debt_of_a_card_frozen_before(world, network):
     assert world.call("card_unfreeze", card)["status"] == "active"
 
 
+@pytest.mark.parametrize("lift", ["adjustment", "deposit", "withdrawal",
+                                  "termination"])
+def test_a_debt_paid_long_ago(world, network, lift):
+    """Any credit of the wallet finds who was frozen for its debt."""
+    card = world.card(0, funding="wallet")
+    other = world.card(100)
+    world.call("card_freeze", card, "customer")
+    query(world.owner, "UPDATE cards SET frozen_reason = 'overdrawn'"
+          " WHERE public_id = %s", card)
+    if lift == "adjustment":
+        world.give(1)
+    elif lift == "deposit":
+        world.call("simulate_deposit", f"dep_{next(numbers):020d}", "usdt",
+                   None, 5000, f"0x{next(numbers):064x}", True)
+    elif lift == "withdrawal":
+        world.call("card_withdraw", other, 1)
+    else:
+        world.call("card_terminate", other)
+    assert world.row(card)["status"] == "active"
+    assert world.events(card)[-1] == "card.unfrozen"
+
+
+def test_operator_cannot_unfreeze_what_draws_on_a_wallet_in_debt(world,
+                                                                 network):
+    card, other = (world.card(0, funding="wallet") for _ in range(2))
+    world.call("card_freeze", card, "operator")
+    network.force(other, 1)
+    with pytest.raises(pymysql.MySQLError, match="in debt"):
+        query(world.admin, "CALL admin_card_unfreeze(%s, 'please')", card)
+    assert world.call("card_unfreeze", card)["outcome"] == "card_not_active"
+    world.give(1)
+    query(world.admin, "CALL admin_card_unfreeze(%s, 'please')", card)
+    assert world.row(card)["status"] == "active"
+
+
 def test_debt_before_the_first_funding(world, network):
     card = world.card(0)
     network.force(card, 1500)
