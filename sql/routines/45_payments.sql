@@ -62,7 +62,8 @@ ON DUPLICATE KEY UPDATE cents = cents + VALUES(cents)//
 
 -- Locks the card, and the wallet before it where its money moves. p_source is
 -- the ledger account that pays, p_back the one that gets what is released or
--- given back, which is the wallet's once the card is terminated.
+-- given back: the wallet's once the card is terminated, when the source's debt
+-- is paid.
 CREATE OR REPLACE PROCEDURE payment_lock(
   IN p_card_id BIGINT UNSIGNED, OUT p_wallet_id BIGINT UNSIGNED,
   OUT p_source BIGINT UNSIGNED, OUT p_back BIGINT UNSIGNED,
@@ -127,6 +128,44 @@ BEGIN
     CALL wallet_spend(p_wallet_id, p_cents, @ledger_debit_balance);
   ELSEIF v_account = p_credit THEN
     CALL wallet_spend(p_wallet_id, -p_cents, @ledger_credit_balance);
+  END IF;
+END//
+
+-- How much of what comes back pays a terminated card's debt.
+CREATE OR REPLACE FUNCTION payment_debt(
+  p_source BIGINT UNSIGNED, p_back BIGINT UNSIGNED, p_cents BIGINT)
+RETURNS BIGINT READS SQL DATA
+RETURN IF(p_source = p_back, 0,
+          LEAST(p_cents, (SELECT GREATEST(0, -balance_cents)
+                            FROM ledger_accounts WHERE id = p_source)))//
+
+-- payment_post of what comes back from p_from.
+CREATE OR REPLACE PROCEDURE payment_post_back(
+  IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
+  IN p_from BIGINT UNSIGNED, IN p_source BIGINT UNSIGNED,
+  IN p_back BIGINT UNSIGNED, IN p_cents BIGINT, IN p_guarded BOOLEAN,
+  OUT p_journal_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_debt BIGINT;
+
+  SELECT payment_debt(p_source, p_back, p_cents) INTO v_debt;
+  IF v_debt IN (0, p_cents) THEN
+    CALL payment_post(p_kind, p_wallet_id, p_from,
+                      IF(v_debt = 0, p_back, p_source), p_cents, p_guarded,
+                      p_journal_id);
+  ELSE
+    INSERT INTO ledger_journals (kind, created_at)
+    VALUES (p_kind, UTC_TIMESTAMP(6));
+    SET p_journal_id = LAST_INSERT_ID();
+    CALL ledger_leg(p_journal_id, p_source, v_debt);
+    CALL ledger_leg(p_journal_id, p_back, p_cents - v_debt);
+    CALL wallet_spend(p_wallet_id, v_debt - p_cents, @ledger_balance);
+    CALL ledger_leg(p_journal_id, p_from, -p_cents);
+    IF p_guarded AND @ledger_balance < 0 THEN
+      SIGNAL SQLSTATE '45000'
+        SET MESSAGE_TEXT = 'payment_post_back: less than was decided on';
+    END IF;
   END IF;
 END//
 
@@ -474,8 +513,8 @@ BEGIN
   DECLARE v_balance BIGINT;
 
   SELECT wallet_id INTO v_wallet FROM transactions WHERE id = p_id;
-  CALL payment_post(p_type, v_wallet, p_hold, p_back, p_cents, TRUE,
-                    v_journal);
+  CALL payment_post_back(p_type, v_wallet, p_hold, p_source, p_back, p_cents,
+                         TRUE, v_journal);
   SELECT balance_cents INTO v_balance
     FROM ledger_accounts WHERE id = p_source;
   CALL transaction_change(p_id, 0, IF(p_type = 'expiry', 0, p_cents), 0,
@@ -846,8 +885,8 @@ BEGIN
       CALL payment_post('advice', v_wallet, v_source, v_hold, v_change,
                         FALSE, v_journal);
     ELSEIF v_change < 0 THEN
-      CALL payment_post('advice', v_wallet, v_hold, v_back, -v_change,
-                        TRUE, v_journal);
+      CALL payment_post_back('advice', v_wallet, v_hold, v_source, v_back,
+                             -v_change, TRUE, v_journal);
     END IF;
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -877,6 +916,7 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_network BIGINT UNSIGNED;
   DECLARE v_kind VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_debt BIGINT;
 
   SELECT network_account(p_card_id) INTO v_network;
   IF p_beyond = 0 AND p_rest = 0 THEN
@@ -890,12 +930,14 @@ BEGIN
     INSERT INTO ledger_journals (kind, created_at)
     VALUES ('clearing', UTC_TIMESTAMP(6));
     SET p_journal_id = LAST_INSERT_ID();
-    CALL ledger_leg(p_journal_id, p_source, -p_beyond);
-    CALL ledger_leg(p_journal_id, p_back, p_rest);
+    SELECT payment_debt(p_source, p_back, p_rest) INTO v_debt;
+    CALL ledger_leg(p_journal_id, p_source, v_debt - p_beyond);
+    CALL ledger_leg(p_journal_id, p_back, p_rest - v_debt);
     SELECT kind INTO v_kind FROM ledger_accounts
      WHERE id = IF(p_beyond > 0, p_source, p_back);
     IF v_kind = 'wallet' THEN
-      CALL wallet_spend(p_wallet_id, p_beyond - p_rest, @ledger_balance);
+      CALL wallet_spend(p_wallet_id, p_beyond + v_debt - p_rest,
+                        @ledger_balance);
     END IF;
     CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
     CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
@@ -1182,8 +1224,8 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     SELECT network_account(v_card) INTO v_network;
-    CALL payment_post('refund', v_wallet, v_network, v_back,
-                      p_amount_cents, FALSE, v_journal);
+    CALL payment_post_back('refund', v_wallet, v_network, v_source, v_back,
+                           p_amount_cents, FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions

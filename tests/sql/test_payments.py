@@ -923,14 +923,44 @@ def test_terminated_card(world, network):
     assert world.balance() == 7400
     assert network.clear(beyond, 1500)["outcome"] == "ok"
     assert world.row(card)["balance_cents"] == -500
+    # What comes back pays the card's debt first.
     world.call("simulate_clock", 8 * 86400)
     assert network.row(expired)["status"] == "expired"
-    assert world.balance() == 8400
+    assert (world.row(card)["balance_cents"], world.balance()) == (0, 7900)
     assert network.refund(None, 200, held)["outcome"] == "ok"
-    assert world.balance() == 8600
+    assert world.balance() == 8100
     assert network.force(card, 100)["outcome"] == "ok"
-    assert world.row(card)["balance_cents"] == -600
+    assert world.row(card)["balance_cents"] == -100
     assert world.row(card)["status"] == "terminated"
+
+
+def test_debt_of_a_terminated_card_in_the_ledger(world, network):
+    """One journal, of three legs where two get something, of two else."""
+    card = world.card(6000)
+    transaction = network.hold(card, 6000)
+    world.call("card_terminate", card)
+    network.force(card, 5900)
+    legs = """
+      SELECT CONCAT(a.kind) AS kind, l.amount_cents FROM transaction_events AS e
+        JOIN transactions AS t ON t.id = e.transaction_id
+        JOIN ledger_entries AS l ON l.journal_id = e.journal_id
+        JOIN ledger_accounts AS a ON a.id = l.ledger_account_id
+       WHERE t.public_id = %s AND e.number = %s"""
+
+    def journal(number):
+        return {row["kind"]: row["amount_cents"] for row in query(
+            world.owner, legs, transaction, number)}
+
+    network.reverse(transaction, 5800)
+    assert journal(2) == {"hold": -5800, "card": 5800}
+    network.reverse(transaction, 150)
+    assert journal(3) == {"hold": -150, "card": 100, "wallet": 50}
+    network.reverse(transaction, 50)
+    assert journal(4) == {"hold": -50, "wallet": 50}
+    assert network.event(transaction, 3)["balance_after_cents"] == 0
+    wallet = query(world.owner, "SELECT * FROM wallets WHERE id = %s",
+                   world.wallet)[0]
+    assert (wallet["total_spent_cents"], world.balance()) == (5900, 100)
 
 
 def test_debt_freezes_and_funding_cures(world, network):
