@@ -736,7 +736,8 @@ SELECT p_outcome AS outcome, t.id, t.public_id, t.wallet_id, t.card_id,
   LEFT JOIN transaction_rows AS t
     ON t.id = IF(p_outcome IN ('ok', 'replay'), p_transaction_id, NULL)//
 
--- As authorization_read, for what is to be added to a hold.
+-- As authorization_read, for what is to be added to a purchase: of that all
+-- counts in each window, also where it was authorized before.
 CREATE OR REPLACE PROCEDURE increment_read(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -766,6 +767,15 @@ BEGIN
     ELSE 'ok' END;
   IF v_outcome = 'ok' THEN
     CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
+    SELECT v_limit_used
+           + IF(t.created_at <= limit_window_start(c.limit_window, v_now),
+                t.authorized_cents - t.reversed_cents - t.expired_cents, 0),
+           v_month_used
+           + IF(t.created_at <= limit_window_start('monthly', v_now),
+                t.authorized_cents - t.reversed_cents - t.expired_cents, 0)
+      INTO v_limit_used, v_month_used
+      FROM transactions AS t JOIN cards AS c ON c.id = t.card_id
+     WHERE t.id = v_id;
   END IF;
   SELECT v_outcome AS outcome, c.id AS card_id,
          c.public_id AS card_public_id, c.wallet_id, w.mode,
@@ -782,8 +792,8 @@ BEGIN
          EXISTS (SELECT 1 FROM blocked_countries
                   WHERE country = t.merchant_country) AS country_blocked,
          t.public_id AS transaction_public_id, t.id AS transaction_id,
-         GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
-                     - t.expired_cents) AS hold_cents,
+         t.authorized_cents - t.reversed_cents - t.expired_cents
+           AS earlier_cents,
          t.status AS transaction_status, v_number AS event_number
     FROM (SELECT 1) AS one
     LEFT JOIN cards AS c ON c.id = v_card

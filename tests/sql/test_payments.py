@@ -156,7 +156,7 @@ class Network:
         self.query("START TRANSACTION")
         facts = self.query("CALL increment_read(%s, %s, %s, %s)", self.scope,
                            transaction, ref, message)[0]
-        assert list(facts) == FACTS + ["transaction_id", "hold_cents",
+        assert list(facts) == FACTS + ["transaction_id", "earlier_cents",
                                        "transaction_status", "event_number"]
         if facts["outcome"] != "ok":
             self.query("ROLLBACK")
@@ -961,6 +961,42 @@ def test_debt_of_a_terminated_card_in_the_ledger(world, network):
     wallet = query(world.owner, "SELECT * FROM wallets WHERE id = %s",
                    world.wallet)[0]
     assert (wallet["total_spent_cents"], world.balance()) == (5900, 100)
+
+
+def test_increment_sees_the_whole_of_its_purchase(world, network):
+    """Also where its beginning has left the window, or the BIN's month."""
+    card = world.card(10000, limit_window="weekly")
+    transaction = network.hold(card, 4000)
+    network.reverse(transaction, 500)
+    network.clear(transaction, 1000, final=False)
+
+    def facts():
+        network.query("START TRANSACTION")
+        row = network.query("CALL increment_read(NULL, %s, NULL, NULL)",
+                            transaction)[0]
+        network.query("ROLLBACK")
+        return (row["earlier_cents"], row["limit_used_cents"],
+                row["month_used_cents"])
+
+    assert facts() == (3500, 3500, 3500)
+    query(world.owner, "UPDATE transactions SET hold_expires_at ="
+          " hold_expires_at + INTERVAL 1 YEAR WHERE public_id = %s",
+          transaction)
+    for days in (6, 2, 30):
+        world.call("simulate_clock", days * 86400)
+        assert facts() == (3500, 3500, 3500)
+    network.hold(card, 100)
+    assert facts() == (3500, 3600, 3600)
+    for window, used in (("daily", 3600), ("monthly", 3600),
+                         ("forever", 3600), ("transaction", 0)):
+        query(world.owner, "UPDATE cards SET limit_window = %s"
+              " WHERE public_id = %s", window, card)
+        assert facts() == (3500, used, 3600)
+    # Counted where the purchase is, all the same.
+    network.increment(transaction, 200)
+    assert facts() == (3700, 0, 3800)
+    assert network.read(card)["month_used_cents"] == 100
+    network.query("ROLLBACK")
 
 
 def test_debt_freezes_and_funding_cures(world, network):
