@@ -1566,6 +1566,27 @@ def test_keeper_expires(world, network):
     assert world.row(card)["balance_cents"] == 10000
 
 
+def test_keeper_keeps_what_it_did_before_one_that_fails(world, network):
+    """It holds locks of ten cards at most, and loses as much."""
+    card, broken = world.card(10000), world.card(10000)
+    transactions = [network.hold(card, 100) for _ in range(14)]
+    last = network.hold(broken, 100)
+    damage = ("UPDATE ledger_accounts SET balance_cents = balance_cents + %s"
+              " WHERE id = (SELECT hold_account_id FROM cards"
+              " WHERE public_id = %s)")
+    ahead(world, 8 * 86400)
+    query(world.owner, damage, -1, broken)
+    try:
+        with pytest.raises(pymysql.MySQLError, match="less than was decided"):
+            kept(world, "keeper_holds")
+        assert [network.row(t)["status"] for t in transactions] == (
+            ["expired"] * 10 + ["pending"] * 4)
+    finally:
+        query(world.owner, damage, 1, broken)
+    assert kept(world, "keeper_holds") == 5
+    assert network.row(last)["status"] == "expired"
+
+
 def test_keeper_in_real_time(world, network):
     card = world.card(10000)
     transaction = network.hold(card, 100)
