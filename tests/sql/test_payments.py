@@ -16,7 +16,7 @@ import time
 import pymysql
 import pytest
 
-from conftest import query
+from conftest import call, query
 from server import SRC
 
 numbers = itertools.count(1)
@@ -1482,6 +1482,34 @@ def test_freeze_and_authorization_at_once(world, network, installation):
     assert "transaction.authorized" not in events[frozen:]
     assert "transaction.declined" not in events[:frozen]
     assert world.row(card)["pending_cents"] == 100 * (sum(answers) - 1)
+
+
+def test_debts_and_cures_at_once(world, network, installation):
+    """Cards of one wallet that take it below zero and lift it again, while
+    others change them: in no debt, nobody is frozen for one."""
+    world.give(1000)
+    cards = [world.card(0, funding="wallet") for _ in range(4)]
+
+    def pay(network, card):
+        for _ in range(5):
+            posted = network.force(card, 700)["public_id"]
+            network.refund(None, 700, posted)
+
+    def change(network, card):
+        for place in range(10):
+            call(network.connection, "card_update", world.wallet, card,
+                 f"name {place}", None, None, None, None)
+
+    _, retries = at_once(
+        installation, [lambda n, card=card, job=job: job(n, card)
+                       for card in cards for job in (pay, change)])
+    assert retries == 0
+    assert world.balance() == 1000
+    for card in cards:
+        assert world.row(card)["status"] == "active"
+        told = world.events(card)
+        assert told.count("card.frozen") == told.count("card.unfrozen")
+    assert "card.frozen" in sum((world.events(c) for c in cards), [])
 
 
 def test_everything_at_once(world, network, installation):
