@@ -59,13 +59,13 @@ static struct money room(struct money limit, struct money used)
 	return left;
 }
 
-/* What the one purchase comes to, with what is held for it already. */
+/* What the one purchase comes to, with what it uses already. */
 static struct money whole_amount(const struct decide_facts *facts)
 {
 	struct money whole = facts->amount;
 
 	/* Out of range is beyond any limit as it stands. */
-	if (!money_add(&whole, facts->amount, facts->held))
+	if (!money_add(&whole, facts->amount, facts->earlier))
 		return facts->amount;
 	return whole;
 }
@@ -116,7 +116,7 @@ static void check_card(const struct decide_facts *facts,
 	rules[DECLINE_CARD_FROZEN] = plain(facts->status == CARD_FROZEN);
 	rules[DECLINE_SINGLE_USE_SPENT] =
 		plain(facts->single_use && facts->single_use_spent &&
-		      money_is_zero(facts->held));
+		      money_is_zero(facts->earlier));
 }
 
 static void check_merchant(const struct decide_facts *facts,
@@ -166,7 +166,7 @@ static void check_amount(const struct decide_facts *facts,
 		amount(whole, facts->bin_max_transaction);
 	rules[DECLINE_BIN_MONTHLY_LIMIT] = amount(
 		facts->amount, room(facts->bin_max_monthly, facts->month_used));
-	if (facts->count_limit != 0 && money_is_zero(facts->held))
+	if (facts->count_limit != 0 && money_is_zero(facts->earlier))
 		rules[DECLINE_COUNT_LIMIT] = (struct rule_trace){
 			.applies = true,
 			.failed = facts->count_used >= facts->count_limit,

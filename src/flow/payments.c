@@ -103,7 +103,7 @@ static void authorize_decide(const struct flow *flow,
 	const struct authorization_facts *row = &authorize->facts;
 	struct decide_facts facts = {
 		.amount = authorize->amount,
-		.held = MONEY_USD(0),
+		.earlier = MONEY_USD(0),
 		.verification = authorize->verification,
 		.partial_capable = authorize->partial_capable,
 		.exp_month = authorize->exp_month,
@@ -348,7 +348,7 @@ static enum db_result increment_decide(const struct flow *flow,
 {
 	struct decide_facts facts = {
 		.amount = message->amount,
-		.held = row->hold,
+		.earlier = row->earlier,
 		.merchant = row->locked_merchant == NULL ? ""
 							 : row->locked_merchant,
 		.currency_known = true,

@@ -49,7 +49,7 @@ struct authorization_facts {
 	int64_t event_number;		   /* replay: the event it made */
 	/* Of an increment. */
 	int64_t transaction_id;
-	struct money hold;
+	struct money earlier; /* what the purchase uses already */
 	const char *transaction_status;
 };
 
