@@ -80,10 +80,8 @@ SELECT c.id AS card_id,
        IF(c.spending_limit_cents = 0, NULL,
           limit_resets_at(c.id, c.limit_window,
             UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
-         AS limit_resets_at,
-       b.max_monthly_cents AS bin_max_monthly_cents
+         AS limit_resets_at
   FROM cards AS c
-  JOIN wallets AS w ON w.id = c.wallet_id
-  JOIN bins AS b ON b.id = c.bin_id//
+  JOIN wallets AS w ON w.id = c.wallet_id//
 
 DELIMITER ;

@@ -77,7 +77,7 @@ SELECT p_outcome AS outcome, c.id, c.public_id, c.wallet_id, c.number,
        c.total_spent_cents, c.transaction_count, c.last_used_at, c.frozen_at,
        c.terminated_at, c.created_at, c.expires_at, c.mode, c.clock_offset_s,
        c.type, c.funding, c.limit_window, c.locked_merchant_name,
-       c.ledger_balance_cents, c.single_use_spent
+       c.ledger_balance_cents, c.single_use_spent, c.bin_max_monthly_cents
   FROM (SELECT 1) AS one
   LEFT JOIN card_rows AS c
     ON c.id = IF(p_outcome = 'ok', p_card_id, NULL)//
@@ -94,7 +94,8 @@ SELECT p_outcome AS outcome,
        c.metadata, c.total_spent_cents, c.transaction_count, c.last_used_at,
        c.frozen_at, c.terminated_at, c.created_at, c.expires_at, c.mode,
        c.clock_offset_s, c.type, c.funding, c.limit_window,
-       c.locked_merchant_name, c.ledger_balance_cents, c.single_use_spent
+       c.locked_merchant_name, c.ledger_balance_cents, c.single_use_spent,
+       c.bin_max_monthly_cents
   FROM (SELECT 1) AS one
   LEFT JOIN card_rows AS c
     ON c.id = IF(p_outcome = 'ok', p_card_id, NULL)//
