@@ -137,7 +137,8 @@ struct authorization_input {
 	const char *card_id, *pan, *kind, *cvv, *merchant_currency,
 		*network_ref;
 	struct money amount, merchant_amount;
-	bool merchant_amount_given, partial_capable, three_ds_given;
+	bool merchant_amount_given, partial_capable, three_ds_given,
+		exp_year_given;
 	int64_t exp_month, exp_year;
 	struct merchant merchant;
 	struct three_ds_input {
