@@ -569,12 +569,12 @@ static void change_reply_numbers(struct call *call, const struct card_row *row)
 	enum error_code error = ERR_NONE;
 	char id[ID_SIZE];
 
-	if (row == NULL) {
+	/* The answer may be another's, after a try of ours that left a row. */
+	if (!answer_card_id(&call->reply->body, id)) {
+		error = ERR_INTERNAL_ERROR;
+	} else if (row == NULL || strcmp(row->public_id, id) != 0) {
 		row = &found;
-		if (!answer_card_id(&call->reply->body, id))
-			error = ERR_INTERNAL_ERROR;
-		else
-			error = error_of_result(card_find(call, id, &found));
+		error = error_of_result(card_find(call, id, &found));
 	}
 	if (error == ERR_NONE)
 		error = card_numbers_open(&flow, "card_details_read", row, 1,
