@@ -447,15 +447,21 @@ static void card_closed(struct call *call)
 	reply_refuse(call, &fault);
 }
 
+/* card_of_path, of a card that is not CLOSED. */
+static bool open_card_of_path(struct call *call, struct card_row *row)
+{
+	if (!card_of_path(call, row))
+		return false;
+	if (is_closed(row))
+		card_closed(call);
+	return !is_closed(row);
+}
+
 void privacy_card_reissue(struct call *call)
 {
 	struct card_row row;
 
-	if (!card_of_path(call, &row))
-		return;
-	if (is_closed(&row))
-		card_closed(call);
-	else
+	if (open_card_of_path(call, &row))
 		card_reply(call, &row);
 }
 
@@ -463,11 +469,7 @@ void privacy_card_provision(struct call *call)
 {
 	struct card_row row;
 
-	if (!card_of_path(call, &row))
-		return;
-	if (is_closed(&row))
-		card_closed(call);
-	else
+	if (open_card_of_path(call, &row))
 		privacy_unsupported(call,
 				    "No digital wallet provider is configured; "
 				    "cards cannot be provisioned here");

@@ -326,6 +326,10 @@ bool privacy_made_within(const struct privacy_page_query *query, int64_t made);
 void privacy_reply_list(struct call *call, const struct emit_object *object,
 			struct emit_list rows, const struct list_result *result,
 			const struct privacy_page *page);
+/* The list of the one row that there is, or of none; it is on the first page.
+ */
+void privacy_reply_one(struct call *call, const struct emit_object *object,
+		       struct emit_list row, const struct privacy_page *page);
 
 /* privacy_accounts.c */
 extern const struct shape privacy_accounts_query, privacy_account_patch_body;
