@@ -73,13 +73,12 @@ static struct money whole_amount(const struct decide_facts *facts)
 static bool expiry_differs(const struct decide_facts *facts)
 {
 	struct date expiry = date_of(facts->expires_at);
-	int64_t year = facts->exp_year;
+	int64_t month = facts->exp_month, year = facts->exp_year;
 
-	if (facts->exp_month == 0 && year == 0)
-		return false;
-	if (year < 100)
+	if (year != 0 && year < 100)
 		year += 2000;
-	return facts->exp_month != expiry.month || year != expiry.year;
+	return (month != 0 && month != expiry.month) ||
+	       (year != 0 && year != expiry.year);
 }
 
 /* Names are lower-case words, so their quoted form stands in the JSON text

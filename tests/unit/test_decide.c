@@ -484,10 +484,17 @@ START_TEST(expiry)
 	check_one(&facts, DECLINE_EXPIRY_MISMATCH);
 	facts.exp_month = facts.exp_year = 0; /* not given */
 	check_one(&facts, -1);
+	/* One of them alone. */
 	facts.exp_month = 4;
+	check_one(&facts, -1);
+	facts.exp_month = 5;
 	check_one(&facts, DECLINE_EXPIRY_MISMATCH);
 	facts.exp_month = 0;
 	facts.exp_year = 2029;
+	check_one(&facts, -1);
+	facts.exp_year = 29;
+	check_one(&facts, -1);
+	facts.exp_year = 28;
 	check_one(&facts, DECLINE_EXPIRY_MISMATCH);
 }
 END_TEST
