@@ -84,8 +84,8 @@ enum db_result payment_increment_run(const struct flow *flow, void *arg,
 enum db_result payment_advice_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 /* Takes an amount of the hold and, beyond it, of the funds; a final one
- * releases the rest. missing_parameter: no amount, and nothing is held;
- * transaction_settled for a refund. */
+ * releases the rest. missing_parameter: no amount, nothing is held, and no
+ * final one came before; transaction_settled for a refund. */
 enum db_result payment_clear_run(const struct flow *flow, void *arg,
 				 enum error_code *refusal);
 /* Releases what is held or a part of it. transaction_settled once it is
@@ -94,11 +94,12 @@ enum db_result payment_clear_run(const struct flow *flow, void *arg,
 enum db_result payment_reverse_run(const struct flow *flow, void *arg,
 				   enum error_code *refusal);
 /* A clearing without an authorization, whatever the funds and the card's status
- * are. not_found: no such card. */
+ * are. not_found: no such card; invalid_parameter: the reference is another
+ * kind of message's. */
 enum db_result payment_force_post_run(const struct flow *flow, void *arg,
 				      enum error_code *refusal);
 /* Gives money back at once. not_found: no such card, of one that names no
- * purchase; refund_exceeds_purchase. */
+ * purchase; refund_exceeds_purchase; invalid_parameter as for a force post. */
 enum db_result payment_refund_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 /* Takes a refund back, or a part of it, whatever the funds are. over_reversal
