@@ -62,7 +62,8 @@ ON DUPLICATE KEY UPDATE cents = cents + VALUES(cents)//
 
 -- Locks the card, and the wallet before it where its money moves. p_source is
 -- the ledger account that pays, p_back the one that gets what is released or
--- given back, which is the wallet's once the card is terminated.
+-- given back: the wallet's once the card is terminated, when the source's debt
+-- is paid.
 CREATE OR REPLACE PROCEDURE payment_lock(
   IN p_card_id BIGINT UNSIGNED, OUT p_wallet_id BIGINT UNSIGNED,
   OUT p_source BIGINT UNSIGNED, OUT p_back BIGINT UNSIGNED,
@@ -92,6 +93,20 @@ BEGIN
    WHERE c.id = p_card_id;
 END//
 
+-- Counts what cards took of a wallet, or with negative cents brought back.
+-- p_balance is the wallet's since: out of its debt with this, payment_freeze
+-- finds it in the session.
+CREATE OR REPLACE PROCEDURE wallet_spend(
+  IN p_wallet_id BIGINT UNSIGNED, IN p_cents BIGINT, IN p_balance BIGINT)
+MODIFIES SQL DATA
+BEGIN
+  UPDATE wallets SET total_spent_cents = total_spent_cents + p_cents
+   WHERE id = p_wallet_id;
+  IF p_cents < 0 AND p_balance >= 0 AND p_balance + p_cents < 0 THEN
+    SET @wallet_lifted = p_wallet_id;
+  END IF;
+END//
+
 -- ledger_post; where one side is a wallet, its total of what cards took.
 CREATE OR REPLACE PROCEDURE payment_post(
   IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
@@ -109,11 +124,48 @@ BEGIN
   END IF;
   SELECT ledger_account_id INTO v_account
     FROM wallets WHERE id = p_wallet_id;
-  IF v_account IN (p_debit, p_credit) THEN
-    UPDATE wallets
-       SET total_spent_cents = total_spent_cents
-                               + IF(v_account = p_debit, p_cents, -p_cents)
-     WHERE id = p_wallet_id;
+  IF v_account = p_debit THEN
+    CALL wallet_spend(p_wallet_id, p_cents, @ledger_debit_balance);
+  ELSEIF v_account = p_credit THEN
+    CALL wallet_spend(p_wallet_id, -p_cents, @ledger_credit_balance);
+  END IF;
+END//
+
+-- How much of what comes back pays a terminated card's debt.
+CREATE OR REPLACE FUNCTION payment_debt(
+  p_source BIGINT UNSIGNED, p_back BIGINT UNSIGNED, p_cents BIGINT)
+RETURNS BIGINT READS SQL DATA
+RETURN IF(p_source = p_back, 0,
+          LEAST(p_cents, (SELECT GREATEST(0, -balance_cents)
+                            FROM ledger_accounts WHERE id = p_source)))//
+
+-- payment_post of what comes back from p_from.
+CREATE OR REPLACE PROCEDURE payment_post_back(
+  IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
+  IN p_from BIGINT UNSIGNED, IN p_source BIGINT UNSIGNED,
+  IN p_back BIGINT UNSIGNED, IN p_cents BIGINT, IN p_guarded BOOLEAN,
+  OUT p_journal_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_debt BIGINT;
+
+  SELECT payment_debt(p_source, p_back, p_cents) INTO v_debt;
+  IF v_debt IN (0, p_cents) THEN
+    CALL payment_post(p_kind, p_wallet_id, p_from,
+                      IF(v_debt = 0, p_back, p_source), p_cents, p_guarded,
+                      p_journal_id);
+  ELSE
+    INSERT INTO ledger_journals (kind, created_at)
+    VALUES (p_kind, UTC_TIMESTAMP(6));
+    SET p_journal_id = LAST_INSERT_ID();
+    CALL ledger_leg(p_journal_id, p_source, v_debt);
+    CALL ledger_leg(p_journal_id, p_back, p_cents - v_debt);
+    CALL wallet_spend(p_wallet_id, v_debt - p_cents, @ledger_balance);
+    CALL ledger_leg(p_journal_id, p_from, -p_cents);
+    IF p_guarded AND @ledger_balance < 0 THEN
+      SIGNAL SQLSTATE '45000'
+        SET MESSAGE_TEXT = 'payment_post_back: less than was decided on';
+    END IF;
   END IF;
 END//
 
@@ -197,28 +249,41 @@ BEGIN
 END//
 
 -- Freezes an active card that is in debt by what nobody could refuse, or whose
--- balance has fallen below auto_freeze_at.
+-- balance has fallen below auto_freeze_at; unfreezes one whose debt is paid,
+-- and the others of the wallet when this event paid the wallet's. Other cards'
+-- rows are locked last, by who holds their wallet's.
 CREATE OR REPLACE PROCEDURE payment_freeze(
   IN p_card_id BIGINT UNSIGNED, IN p_balance BIGINT, IN p_forced BOOLEAN)
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_reason VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_cured BOOLEAN;
   DECLARE v_wallet BIGINT UNSIGNED;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_now DATETIME;
 
-  SELECT IF(p_forced AND p_balance < 0, 'overdrawn', 'auto_freeze'),
+  SELECT CASE WHEN c.status <> 'active' THEN NULL
+              WHEN p_forced AND p_balance < 0 THEN 'overdrawn'
+              WHEN c.auto_freeze_at_cents > 0
+                   AND p_balance < c.auto_freeze_at_cents
+              THEN 'auto_freeze' END,
+         c.frozen_reason = 'overdrawn' AND p_balance >= 0,
          c.wallet_id, c.bin_id, wallet_now(w.clock_offset_s)
-    INTO v_reason, v_wallet, v_bin, v_now
+    INTO v_reason, v_cured, v_wallet, v_bin, v_now
     FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
-   WHERE c.id = p_card_id AND c.status = 'active'
-     AND (p_balance < c.auto_freeze_at_cents OR p_forced AND p_balance < 0);
-  IF v_reason IS NOT NULL THEN
+   WHERE c.id = p_card_id;
+  IF v_cured THEN
+    CALL card_cure(p_card_id, v_wallet, v_bin);
+  ELSEIF v_reason IS NOT NULL THEN
     UPDATE cards SET status = 'frozen', frozen_reason = v_reason,
                      frozen_at = v_now
      WHERE id = p_card_id;
     CALL card_count_move(v_wallet, v_bin, 'active', 'frozen');
     CALL card_event(p_card_id, 'card.frozen', NULL);
+  END IF;
+  IF @wallet_lifted = v_wallet THEN
+    SET @wallet_lifted = NULL;
+    CALL wallet_cards_cure(v_wallet);
   END IF;
 END//
 
@@ -243,17 +308,14 @@ BEGIN
   SET p_answered = FALSE, p_transaction_id = NULL;
   IF p_network_ref IS NOT NULL THEN
     SET @network_ref_scope = p_scope, @network_ref_answered = FALSE,
-        @network_ref_transaction = NULL, @network_ref_reversal = 0;
+        @network_ref_transaction = NULL, @network_ref_waiting = FALSE;
     -- Takes the row exclusively when it is there, as in tx_begin.
     INSERT INTO network_refs (scope, network_ref, created_at)
     VALUES (p_scope, p_network_ref, UTC_TIMESTAMP())
     ON DUPLICATE KEY UPDATE
       answered = (@network_ref_answered := answered),
       transaction_id = (@network_ref_transaction := transaction_id),
-      reversal_cents = IF((@network_ref_reversal :=
-                             IF(reversal_waiting,
-                                COALESCE(reversal_cents, ~0 >> 1), 0)) > 0,
-                          reversal_cents, reversal_cents);
+      reversal_waiting = (@network_ref_waiting := reversal_waiting);
     SET p_answered = @network_ref_answered,
         p_transaction_id = @network_ref_transaction;
   END IF;
@@ -318,7 +380,8 @@ END//
 
 -- Claims the reference, locks the card, and answers what a decision is made
 -- from. outcome ok, or replay: answered before, by transaction_public_id or,
--- where that is NULL, with card_unknown. card_id NULL: there is no such card.
+-- where that is NULL, with card_unknown; invalid_parameter: the reference is
+-- that of a force post or a refund. card_id NULL: there is no such card.
 CREATE OR REPLACE PROCEDURE authorization_read(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -332,12 +395,14 @@ BEGIN
   DECLARE v_answered BOOLEAN;
   DECLARE v_transaction, v_card, v_wallet, v_source, v_back, v_hold
     BIGINT UNSIGNED;
+  DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_limit_used, v_month_used BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_transaction);
   IF v_answered THEN
-    SELECT card_id INTO v_card FROM transactions WHERE id = v_transaction;
+    SELECT card_id, kind INTO v_card, v_kind
+      FROM transactions WHERE id = v_transaction;
   ELSE
     CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_card);
     IF v_card IS NOT NULL THEN
@@ -345,7 +410,10 @@ BEGIN
       CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
     END IF;
   END IF;
-  SELECT IF(v_answered, 'replay', 'ok') AS outcome, c.id AS card_id,
+  SELECT CASE WHEN v_kind IN ('force_post', 'refund')
+              THEN 'invalid_parameter'
+              WHEN v_answered THEN 'replay' ELSE 'ok' END AS outcome,
+         c.id AS card_id,
          c.public_id AS card_public_id, c.wallet_id, w.mode,
          UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND AS now, c.status,
          c.expires_at, c.pan_sealed, a.status AS account_status, c.type,
@@ -448,8 +516,8 @@ BEGIN
   DECLARE v_balance BIGINT;
 
   SELECT wallet_id INTO v_wallet FROM transactions WHERE id = p_id;
-  CALL payment_post(p_type, v_wallet, p_hold, p_back, p_cents, TRUE,
-                    v_journal);
+  CALL payment_post_back(p_type, v_wallet, p_hold, p_source, p_back, p_cents,
+                         TRUE, v_journal);
   SELECT balance_cents INTO v_balance
     FROM ledger_accounts WHERE id = p_source;
   CALL transaction_change(p_id, 0, IF(p_type = 'expiry', 0, p_cents), 0,
@@ -469,8 +537,8 @@ END//
 
 -- Keeps a decision under its reference: an approval with its hold, a decline
 -- with its reasons. The card is locked by authorization_read in this database
--- transaction. With no card, only the reference is kept. A reversal that came
--- before its authorization takes effect now. No row.
+-- transaction. With no card, only the reference is kept. Reversals that came
+-- before their authorization take effect now, in order. No row.
 CREATE OR REPLACE PROCEDURE authorization_post(
   IN p_card_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -494,6 +562,8 @@ BEGIN
     BIGINT UNSIGNED;
   DECLARE v_balance BIGINT;
   DECLARE v_cents BIGINT DEFAULT IF(p_approved, p_approved_cents, 0);
+  DECLARE v_part BIGINT;
+  DECLARE v_number INT UNSIGNED DEFAULT 1;
   DECLARE v_days INT;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_mode VARCHAR(4) CHARACTER SET ascii;
@@ -580,11 +650,22 @@ BEGIN
     ON DUPLICATE KEY UPDATE approved = approved + VALUES(approved),
                             declined = declined + VALUES(declined);
   END IF;
-  IF p_network_ref IS NOT NULL AND v_cents > 0
-     AND @network_ref_reversal > 0 THEN
-    CALL transaction_release(v_id, p_card_id, 'reversal',
-                             LEAST(v_cents, @network_ref_reversal), NULL,
-                             v_source, v_back, v_hold, v_now);
+  IF p_network_ref IS NOT NULL AND @network_ref_waiting THEN
+    FOR kept IN (SELECT number, message_ref, amount_cents
+                   FROM early_reversals
+                  WHERE scope = @network_ref_scope
+                    AND network_ref = p_network_ref ORDER BY number) DO
+      IF v_cents > 0 THEN
+        SET v_part = LEAST(v_cents, COALESCE(kept.amount_cents, v_cents)),
+            v_cents = v_cents - v_part, v_number = v_number + 1;
+        CALL transaction_release(v_id, p_card_id, 'reversal', v_part,
+                                 kept.message_ref, v_source, v_back, v_hold,
+                                 v_now);
+        UPDATE early_reversals SET event_number = v_number
+         WHERE scope = @network_ref_scope AND network_ref = p_network_ref
+           AND number = kept.number;
+      END IF;
+    END FOR;
   END IF;
 END//
 
@@ -671,7 +752,8 @@ SELECT p_outcome AS outcome, t.id, t.public_id, t.wallet_id, t.card_id,
   LEFT JOIN transaction_rows AS t
     ON t.id = IF(p_outcome IN ('ok', 'replay'), p_transaction_id, NULL)//
 
--- As authorization_read, for what is to be added to a hold.
+-- As authorization_read, for what is to be added to a purchase: of that all
+-- counts in each window, also where it was authorized before.
 CREATE OR REPLACE PROCEDURE increment_read(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -701,6 +783,15 @@ BEGIN
     ELSE 'ok' END;
   IF v_outcome = 'ok' THEN
     CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
+    SELECT v_limit_used
+           + IF(t.created_at <= limit_window_start(c.limit_window, v_now),
+                t.authorized_cents - t.reversed_cents - t.expired_cents, 0),
+           v_month_used
+           + IF(t.created_at <= limit_window_start('monthly', v_now),
+                t.authorized_cents - t.reversed_cents - t.expired_cents, 0)
+      INTO v_limit_used, v_month_used
+      FROM transactions AS t JOIN cards AS c ON c.id = t.card_id
+     WHERE t.id = v_id;
   END IF;
   SELECT v_outcome AS outcome, c.id AS card_id,
          c.public_id AS card_public_id, c.wallet_id, w.mode,
@@ -717,8 +808,8 @@ BEGIN
          EXISTS (SELECT 1 FROM blocked_countries
                   WHERE country = t.merchant_country) AS country_blocked,
          t.public_id AS transaction_public_id, t.id AS transaction_id,
-         GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
-                     - t.expired_cents) AS hold_cents,
+         t.authorized_cents - t.reversed_cents - t.expired_cents
+           AS earlier_cents,
          t.status AS transaction_status, v_number AS event_number
     FROM (SELECT 1) AS one
     LEFT JOIN cards AS c ON c.id = v_card
@@ -820,8 +911,8 @@ BEGIN
       CALL payment_post('advice', v_wallet, v_source, v_hold, v_change,
                         FALSE, v_journal);
     ELSEIF v_change < 0 THEN
-      CALL payment_post('advice', v_wallet, v_hold, v_back, -v_change,
-                        TRUE, v_journal);
+      CALL payment_post_back('advice', v_wallet, v_hold, v_source, v_back,
+                             -v_change, TRUE, v_journal);
     END IF;
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -851,6 +942,7 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_network BIGINT UNSIGNED;
   DECLARE v_kind VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_debt BIGINT;
 
   SELECT network_account(p_card_id) INTO v_network;
   IF p_beyond = 0 AND p_rest = 0 THEN
@@ -864,22 +956,23 @@ BEGIN
     INSERT INTO ledger_journals (kind, created_at)
     VALUES ('clearing', UTC_TIMESTAMP(6));
     SET p_journal_id = LAST_INSERT_ID();
-    CALL ledger_leg(p_journal_id, p_source, -p_beyond);
-    CALL ledger_leg(p_journal_id, p_back, p_rest);
-    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
-    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
+    SELECT payment_debt(p_source, p_back, p_rest) INTO v_debt;
+    CALL ledger_leg(p_journal_id, p_source, v_debt - p_beyond);
+    CALL ledger_leg(p_journal_id, p_back, p_rest - v_debt);
     SELECT kind INTO v_kind FROM ledger_accounts
      WHERE id = IF(p_beyond > 0, p_source, p_back);
     IF v_kind = 'wallet' THEN
-      UPDATE wallets
-         SET total_spent_cents = total_spent_cents + p_beyond - p_rest
-       WHERE id = p_wallet_id;
+      CALL wallet_spend(p_wallet_id, p_beyond + v_debt - p_rest,
+                        @ledger_balance);
     END IF;
+    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
+    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
   END IF;
 END//
 
 -- Takes what the merchant claims, whatever is held. p_amount_cents NULL: what
--- is held. What a final clearing leaves of the hold is released.
+-- is held; where nothing is, the last final clearing is repeated. What a final
+-- clearing leaves of the hold is released.
 CREATE OR REPLACE PROCEDURE transaction_clear(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -904,10 +997,13 @@ BEGIN
   SELECT status, kind, hold_cents INTO v_status, v_kind, v_open
     FROM transaction_rows WHERE id = v_id;
   SET v_amount = COALESCE(p_amount_cents, NULLIF(v_open, 0));
-  SELECT MIN(number) INTO v_number FROM transaction_events
+  SELECT IF(p_amount_cents IS NULL, MAX(number), MIN(number))
+    INTO v_number FROM transaction_events
    WHERE transaction_id = v_id AND type = 'clearing'
      AND IF(p_message_ref IS NULL,
-            final AND p_final AND amount_cents = p_amount_cents,
+            final AND p_final
+            AND IF(p_amount_cents IS NULL, v_open = 0,
+                   amount_cents = p_amount_cents),
             message_ref = p_message_ref);
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
@@ -958,7 +1054,8 @@ END//
 
 -- Takes back what is held, or a part of it. p_amount_cents NULL: all. On
 -- original_not_found the network's caller commits: the reversal is kept, and
--- cancels its authorization when that comes.
+-- takes effect when its authorization comes. Repeated after that it is answered
+-- by its event or, where nothing was held any more, by the last reversal's.
 CREATE OR REPLACE PROCEDURE transaction_reverse(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -979,11 +1076,18 @@ BEGIN
   IF p_transaction IS NULL AND COALESCE(p_amount_cents, 1) > 0 THEN
     CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
     IF NOT v_answered THEN
-      UPDATE network_refs
-         SET reversal_cents = IF(reversal_waiting, reversal_cents,
-                                 p_amount_cents),
-             reversal_waiting = TRUE
+      UPDATE network_refs SET reversal_waiting = TRUE
        WHERE scope = v_scope AND network_ref = p_network_ref;
+      -- Unless it is a repetition, as below.
+      INSERT INTO early_reversals
+        (scope, network_ref, number, message_ref, amount_cents, created_at)
+      SELECT v_scope, p_network_ref, COUNT(*) + 1, p_message_ref,
+             p_amount_cents, UTC_TIMESTAMP()
+        FROM early_reversals
+       WHERE scope = v_scope AND network_ref = p_network_ref
+      HAVING COALESCE(MAX(IF(p_message_ref IS NULL,
+                             amount_cents <=> p_amount_cents,
+                             message_ref <=> p_message_ref)), 0) = 0;
     END IF;
   END IF;
   CALL transaction_lock(v_scope, p_transaction, p_network_ref, v_id, v_card,
@@ -1003,6 +1107,17 @@ BEGIN
                          WHERE earlier.transaction_id = e.transaction_id
                            AND earlier.number <= e.number) = 0
               ELSE amount_cents = p_amount_cents END;
+  IF v_number IS NULL THEN
+    SELECT COALESCE(event_number,
+                    (SELECT MAX(e.number) FROM transaction_events AS e
+                      WHERE e.transaction_id = v_id
+                        AND e.type = 'reversal'))
+      INTO v_number FROM early_reversals
+     WHERE scope = v_scope AND network_ref = p_network_ref
+       AND IF(p_message_ref IS NULL, amount_cents = p_amount_cents,
+              message_ref = p_message_ref)
+     ORDER BY number LIMIT 1;
+  END IF;
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
     WHEN v_status = 'declined' THEN 'transaction_declined'
@@ -1021,7 +1136,8 @@ BEGIN
   CALL transaction_answer(v_outcome, v_id, v_number);
 END//
 
--- A clearing that no authorization came before.
+-- A clearing that no authorization came before. invalid_parameter: the
+-- reference has answered another kind of message; so does refund.
 CREATE OR REPLACE PROCEDURE force_post(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -1040,15 +1156,19 @@ BEGIN
           v_journal BIGINT UNSIGNED;
   DECLARE v_category VARCHAR(40) CHARACTER SET ascii;
   DECLARE v_answered BOOLEAN;
+  DECLARE v_first VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_balance BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
-  IF NOT v_answered THEN
+  IF v_answered THEN
+    SELECT kind INTO v_first FROM transactions WHERE id = v_id;
+  ELSE
     CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_card);
   END IF;
   SET v_outcome = CASE
-    WHEN v_id IS NOT NULL THEN 'replay'
+    WHEN v_first = 'force_post' THEN 'replay'
+    WHEN v_answered THEN 'invalid_parameter'
     WHEN v_card IS NULL THEN 'not_found'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
     ELSE 'ok' END;
@@ -1116,15 +1236,19 @@ BEGIN
   DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
   DECLARE v_linked BOOLEAN DEFAULT p_original_transaction IS NOT NULL
                                    OR p_original_network_ref IS NOT NULL;
+  DECLARE v_names BOOLEAN DEFAULT p_card_public_id IS NOT NULL
+                                  OR p_pan_hash IS NOT NULL;
   DECLARE v_id, v_original, v_card, v_named, v_wallet, v_source, v_back,
           v_hold, v_network, v_journal BIGINT UNSIGNED;
   DECLARE v_answered BOOLEAN;
-  DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_first, v_kind VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_room, v_balance BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
-  IF NOT v_answered THEN
+  IF v_answered THEN
+    SELECT kind INTO v_first FROM transactions WHERE id = v_id;
+  ELSE
     CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_named);
     SET v_card = v_named;
     IF p_original_transaction IS NOT NULL THEN
@@ -1147,9 +1271,10 @@ BEGIN
     END IF;
   END IF;
   SET v_outcome = CASE
-    WHEN v_id IS NOT NULL THEN 'replay'
+    WHEN v_first = 'refund' THEN 'replay'
+    WHEN v_answered THEN 'invalid_parameter'
     WHEN v_linked AND (v_original IS NULL OR v_kind = 'refund'
-                       OR v_named <> v_card)
+                       OR v_names AND NOT v_named <=> v_card)
     THEN 'original_not_found'
     WHEN v_card IS NULL THEN 'not_found'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
@@ -1158,8 +1283,8 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     SELECT network_account(v_card) INTO v_network;
-    CALL payment_post('refund', v_wallet, v_network, v_back,
-                      p_amount_cents, FALSE, v_journal);
+    CALL payment_post_back('refund', v_wallet, v_network, v_source, v_back,
+                           p_amount_cents, FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions

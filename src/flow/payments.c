@@ -103,7 +103,7 @@ static void authorize_decide(const struct flow *flow,
 	const struct authorization_facts *row = &authorize->facts;
 	struct decide_facts facts = {
 		.amount = authorize->amount,
-		.held = MONEY_USD(0),
+		.earlier = MONEY_USD(0),
 		.verification = authorize->verification,
 		.partial_capable = authorize->partial_capable,
 		.exp_month = authorize->exp_month,
@@ -139,6 +139,9 @@ static void authorize_conclude(const struct flow *flow,
 		!authorize->verification && money_sign(authorize->amount) > 0;
 
 	id_make(public_id, "txn_");
+	/* Of a try before this one. */
+	authorize->authorization_code = authorize->decline_reason = NULL;
+	authorize->row = (struct transaction_row){.public_id = NULL};
 	authorize->approved = decision->approved;
 	authorize->approved_amount = decision->approved_amount;
 	authorize->response_code = decision->response_code;
@@ -259,6 +262,9 @@ enum db_result payment_authorize_run(const struct flow *flow, void *arg,
 		return result;
 	if (strcmp(authorize->facts.outcome, "replay") == 0)
 		return authorize_recall(flow, authorize);
+	*refusal = error_of_outcome(authorize->facts.outcome);
+	if (*refusal != ERR_NONE)
+		return DB_OK;
 	if (authorize->facts.card_id == 0) {
 		*refusal = ERR_NOT_FOUND;
 		return DB_OK;
@@ -277,6 +283,7 @@ struct authorize_tx {
 	const struct flow *flow;
 	struct payment_authorize *authorize;
 	bool explain;
+	enum error_code refusal;
 };
 
 static enum db_tx_next authorize_body(struct db *db, void *arg,
@@ -286,10 +293,14 @@ static enum db_tx_next authorize_body(struct db *db, void *arg,
 	struct payment_authorize *authorize = tx->authorize;
 
 	(void)db;
+	tx->refusal = ERR_NONE;
 	if (strcmp(authorize->facts.outcome, "replay") == 0) {
 		*result = authorize_recall(tx->flow, authorize);
 		return *result == DB_OK ? DB_TX_ROLLBACK : DB_TX_FAILED;
 	}
+	tx->refusal = error_of_outcome(authorize->facts.outcome);
+	if (tx->refusal != ERR_NONE)
+		return DB_TX_ROLLBACK;
 	authorize_decide(tx->flow, authorize);
 	authorize_conclude(tx->flow, authorize);
 	return tx->explain ? DB_TX_ROLLBACK : DB_TX_COMMIT;
@@ -300,7 +311,7 @@ static enum error_code authorize_tx(const struct flow *flow,
 				    bool explain)
 {
 	struct authorization_key key = authorize_key(authorize);
-	struct authorize_tx context = {flow, authorize, explain};
+	struct authorize_tx context = {flow, authorize, explain, ERR_NONE};
 	struct db_tx tx = {
 		.start = &authorization_open_statement,
 		.start_params = &key,
@@ -319,7 +330,7 @@ static enum error_code authorize_tx(const struct flow *flow,
 		if (result != DB_LOST || !in_doubt)
 			break;
 	}
-	return error_of_result(result);
+	return result == DB_OK ? context.refusal : error_of_result(result);
 }
 
 enum error_code payment_authorize(const struct flow *flow,
@@ -340,7 +351,7 @@ static enum db_result increment_decide(const struct flow *flow,
 {
 	struct decide_facts facts = {
 		.amount = message->amount,
-		.held = row->hold,
+		.earlier = row->earlier,
 		.merchant = row->locked_merchant == NULL ? ""
 							 : row->locked_merchant,
 		.currency_known = true,
@@ -395,6 +406,7 @@ static enum db_result message_unknown(struct payment_message *message,
 				      enum error_code *refusal)
 {
 	*refusal = ERR_NONE;
+	message->row = (struct transaction_row){.public_id = NULL};
 	message->approved = false;
 	message->response_code = "25";
 	message->decline_reason = "original_not_found";
@@ -451,6 +463,7 @@ static enum db_result message_conclude(const struct flow *flow,
 		return message_unknown(message, refusal);
 	message->approved = *refusal == ERR_NONE;
 	message->response_code = "00";
+	message->decline_reason = NULL;
 	message->decline_reasons = "[]";
 	message->balance = message->row.balance_after;
 	message->moved = message->row.event_amount;

@@ -43,6 +43,7 @@ struct spec_field {
 	enum spec_kind kind;
 	bool required;
 	bool ascii;	  /* SPEC_TEXT: an id or code, ASCII only */
+	bool segment;	  /* ascii, and can stand in a path between slashes */
 	bool nullable;	  /* JSON null is taken and reads as the zero value */
 	int64_t min, max; /* both 0: unbounded */
 	enum error_code too_small, too_large; /* instead of invalid_parameter */
@@ -84,13 +85,5 @@ bool spec_read_query(const struct spec *spec, struct arena *arena,
  * query, separated by commas and without the brackets around them. */
 void spec_print_schema(struct text *out, const struct spec *spec);
 void spec_print_parameters(struct text *out, const struct spec *spec);
-
-/*
- * Metadata rules of the contract: ≤ 20 keys, key 1-40 code points, value a
- * string of ≤ 500 code points, a number or a boolean; null only when patching.
- * The database merges a patch (JSON_MERGE_PATCH) and counts the keys.
- */
-bool metadata_valid(const json_t *metadata, bool patch, const char *param,
-		    struct arena *arena, struct fault *fault);
 
 #endif

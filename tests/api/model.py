@@ -182,7 +182,7 @@ class Card:
     def reasons(self, now, amount, shop, increment=None, wrong_cvv=False,
                 wrong_expiry=False, currency_known=True):
         """All that fails, in the declared order. An increment (of this
-        transaction) is decided as if the whole of it were asked for now."""
+        transaction) is decided as if the whole of it came at this moment."""
         failed = set()
         used = increment.used if increment else 0
         if wrong_expiry:

@@ -438,7 +438,7 @@ def test_without_a_card(api):
 @pytest.mark.parametrize("kind", ["increment", "advice", "clearing",
                                   "reversal"])
 @pytest.mark.parametrize("change, param", [
-    ({"amount": 0}, "amount"), ({"amount": -5}, "amount"),
+    ({"amount": 0.001}, "amount"), ({"amount": -5}, "amount"),
     ({"amount": "5"}, "amount"), ({"transaction_id": 7}, "transaction_id"),
     ({"transaction_id": None}, "transaction_id"), ({"final": 1}, "final"),
     ({"colour": "red"}, "colour")])
@@ -463,7 +463,7 @@ def test_messages_that_need_an_amount(api, card, kind):
      "amount"),
     ("force_post", {"card_id": "C", "amount": 5}, "merchant"),
     ("refund", {"amount": 5, "merchant": shop()}, "card_id"),
-    ("refund", {"card_id": "C", "amount": 5}, "merchant"),
+    ("refund", {"card_id": "C", "amount": 5, "merchant": None}, "merchant"),
     ("refund", {"card_id": "C", "merchant": shop()}, "amount"),
     ("refund", {"card_id": "C", "transaction_id": MISSING, "amount": 5},
      "transaction_id")])
@@ -541,6 +541,48 @@ def test_messages_that_come_too_late(api, card):
             "transaction_not_pending")
     shown = api.get(f"/cards/{card['id']}")
     assert (shown["balance"], shown["pending"]) == (90, 0)
+
+
+def test_a_refund_without_a_merchant(api, owner, card):
+    """Of a card alone: from the sandbox's own merchant."""
+    refund = api.post("/simulate/refund", {"card_id": card["id"],
+                                           "amount": 5})
+    assert refund.status == 201, refund
+    assert (refund["type"], refund["amount"], refund["balance_after"],
+            refund["original_transaction_id"]) == ("refund", 5, 105, None)
+    assert refund["merchant"] == {
+        "name": "Sandbox", "category": "shopping", "mcc": "5999",
+        "country": "US", "city": None, "id": None}
+    events(owner, card["id"])
+
+
+def test_an_advice_of_nothing(api, card):
+    made = authorize(api, card, 20)
+    done = say(api, "advice", made, amount=0)
+    assert (done.status, done["status"], done["pending"]) == \
+        (201, "voided", 0), done
+    refused(say(api, "advice", made, amount=-1), 400, "amount_too_small",
+            "amount")
+    for kind in ("increment", "clearing", "reversal"):
+        refused(say(api, kind, made, amount=0), 400, "amount_too_small",
+                "amount")
+    assert api.get(f"/cards/{card['id']}")["balance"] == 100
+
+
+def test_a_reference_of_another_kind(api, card):
+    ref = unique()
+    body = {"card_id": card["id"], "network_ref": ref, **GOOD}
+    made = api.post("/simulate/authorization", body)
+    assert made.status == 201, made
+    for kind in ("force_post", "refund"):
+        for key in (None, unique()):
+            refused(api.post(f"/simulate/{kind}", body, idempotency=key),
+                    400, "invalid_parameter", "network_ref")
+    ref = unique()
+    body["network_ref"] = ref
+    assert api.post("/simulate/force_post", body).status == 201
+    refused(api.post("/simulate/authorization", body), 400,
+            "invalid_parameter", "network_ref")
 
 
 # --- once and again -----------------------------------------------------------
@@ -622,6 +664,9 @@ def test_explain_tells_what_an_authorization_would(api, card):
                {"amount": 100.01, "cvv": wrong}, {"cvv": details["cvv"]},
                {"amount": 0}, {"amount": 0, "kind": "verification"},
                {"exp_month": details["exp_month"], "exp_year": 2001},
+               {"exp_month": details["exp_month"]},
+               {"exp_month": details["exp_month"] % 12 + 1},
+               {"exp_year": details["exp_year"] % 100}, {"exp_year": 0},
                {"merchant_currency": "XYZ", "merchant_amount": 1},
                {"amount": 6000, "partial_capable": True}]
     for change, frozen in itertools.product(changes, (False, True)):
@@ -670,6 +715,53 @@ def test_explain_refuses(api, account, card, stranger):
     refused(explain(api, card, amount="5"), 400, "invalid_parameter",
             "amount")
     assert explain(account.client("test", scopes="read"), card).status == 200
+
+
+def test_explain_with_a_cvv_shows_some_of_it(api, account, owner, card):
+    """Whoever may ask often enough has it: it takes the right to see it, and
+    leaves as much of a trace."""
+    details = api.details(card["id"])
+    wrong = f"{(int(details['cvv']) + 1) % 1000:03}"
+
+    def notes():
+        return owner.rows(
+            "SELECT actor, address, request_id FROM audit_log "
+            "WHERE subject = %s AND action = 'card_cvv_explained' "
+            "ORDER BY id", card["id"])
+
+    blind = account.client("test", scopes="read,write")
+    for cvv in (wrong, details["cvv"]):
+        refused(explain(blind, card, cvv=cvv), 403, "scope_missing")
+    refused(explain(blind, {"id": MISSING_CARD}, cvv=wrong), 403,
+            "scope_missing")
+    assert explain(blind, card).status == 200
+    assert notes() == []
+    seeing = account.issue("test", scopes="read,cards:details")
+    for cvv, approved in ((wrong, False), (details["cvv"], True)):
+        reply = explain(api.__class__(api.stack, seeing["api_key"]), card,
+                        cvv=cvv)
+        assert (reply.status, reply["approved"]) == (200, approved), reply
+        noted = notes()[-1]
+        assert noted["request_id"] == reply.request_id
+        assert noted["actor"] == seeing["key_id"] and noted["address"]
+    assert len(notes()) == 2
+    refused(explain(api, {"id": MISSING_CARD}, cvv=wrong), 404, "not_found")
+
+
+def test_a_part_of_the_expiry(api, card):
+    """What is given is compared, and nothing else."""
+    details = api.details(card["id"]).body
+    month, year = details["exp_month"], details["exp_year"]
+    for change, fits in (({"exp_month": month}, True),
+                         ({"exp_month": month % 12 + 1}, False),
+                         ({"exp_year": year}, True),
+                         ({"exp_year": year % 100}, True),
+                         ({"exp_year": year - 1}, False),
+                         ({"exp_year": 0}, False)):
+        reply = api.post("/simulate/authorization", {
+            "card_id": card["id"], **GOOD, **change})
+        assert (reply["approved"], reply["decline_reasons"]) == \
+            (fits, [] if fits else ["expiry_mismatch"]), change
 
 
 def test_explain_partial(api, card):

@@ -16,7 +16,7 @@ import time
 import pymysql
 import pytest
 
-from conftest import query
+from conftest import call, query
 from server import SRC
 
 numbers = itertools.count(1)
@@ -156,7 +156,7 @@ class Network:
         self.query("START TRANSACTION")
         facts = self.query("CALL increment_read(%s, %s, %s, %s)", self.scope,
                            transaction, ref, message)[0]
-        assert list(facts) == FACTS + ["transaction_id", "hold_cents",
+        assert list(facts) == FACTS + ["transaction_id", "earlier_cents",
                                        "transaction_status", "event_number"]
         if facts["outcome"] != "ok":
             self.query("ROLLBACK")
@@ -489,7 +489,8 @@ def test_clear(world, network):
         4500, 1)
     again = network.clear(transaction, 4500)
     assert (again["outcome"], again["event_number"]) == ("replay", 2)
-    assert network.clear(transaction)["outcome"] == "missing_parameter"
+    again = network.clear(transaction)
+    assert (again["outcome"], again["event_number"]) == ("replay", 2)
     assert network.clear(transaction, 0)["outcome"] == "amount_too_small"
     assert network.clear("txn_none", 5)["outcome"] == "original_not_found"
     assert network.clear(None, 5, ref="none")["outcome"] == (
@@ -577,9 +578,60 @@ def test_reversal_before_its_authorization(world, network, amount, status,
     assert world.events(card)[1:] == ["transaction.authorized",
                                       "transaction.reversed"]
     assert network.authorize(card, 3000, ref) == (transaction, True)
-    if amount in (None, 3000):
-        assert network.reverse(None, amount, ref)["outcome"] == "replay"
+    again = network.reverse(None, amount, ref)
+    assert (again["outcome"], again["event_number"]) == ("replay", 2)
     assert world.row(card)["pending_cents"] == hold
+
+
+@pytest.mark.parametrize("kept, hold, released", [
+    ([("m-1", 400)], 600, [400]),
+    ([("m-1", 400), ("m-1", 400)], 600, [400]),
+    ([("m-1", 400), ("m-2", 400)], 200, [400, 400]),
+    ([("m-1", None)], 0, [1000]),
+    ([("m-1", 400), ("m-2", None)], 0, [400, 600]),
+    ([("m-1", 400), (None, None)], 0, [400, 600]),
+    ([("m-1", None), ("m-2", 400)], 0, [1000]),
+    ([("m-1", 700), ("m-2", 9000)], 0, [700, 300]),
+    # Without a reference one of the same amount is the same.
+    ([(None, 400), (None, 400)], 600, [400]),
+    ([("m-1", 400), (None, 400)], 600, [400]),
+    ([(None, 400), ("m-1", 400)], 200, [400, 400]),
+    ([(None, 400), (None, 300)], 300, [400, 300]),
+    ([(None, None), (None, 300)], 0, [1000])])
+def test_reversals_before_their_authorization(world, network, kept, hold,
+                                              released):
+    """Each is kept with its reference, and takes effect once."""
+    card = world.card(10000)
+    ref = new_ref()
+    for message, amount in kept:
+        assert network.reverse(None, amount, ref, message)["outcome"] == (
+            "original_not_found")
+    transaction = network.hold(card, 1000, ref)
+
+    def state():
+        row = network.row(transaction)
+        events = network.events(transaction)
+        assert [e["type"] for e in events[1:]] == ["reversal"] * len(released)
+        return row["hold_cents"], [e["amount_cents"] for e in events[1:]]
+
+    assert state() == (hold, released)
+    for message, amount in kept:
+        again = network.reverse(None, amount, ref, message)
+        assert again["outcome"] == "replay"
+        assert again["event_amount_cents"] in released
+    assert state() == (hold, released)
+    assert world.row(card)["balance_cents"] == 10000 - hold
+
+
+def test_reversals_before_a_verification(world, network):
+    card = world.card(100)
+    ref = new_ref()
+    network.reverse(None, None, ref, "m-1")
+    transaction, approved = network.authorize(card, 0, ref,
+                                              kind="verification")
+    assert approved and len(network.events(transaction)) == 1
+    assert network.reverse(None, None, ref, "m-1")["outcome"] == (
+        "transaction_settled")
 
 
 def test_reversal_before_a_decline(world, network):
@@ -590,6 +642,57 @@ def test_reversal_before_a_decline(world, network):
     assert not approved
     assert network.reverse(None, None, ref)["outcome"] == (
         "transaction_declined")
+
+
+def test_clear_of_all_again(world, network):
+    """Without amount and reference: a repetition once nothing is held."""
+    card = world.card(10000)
+    transaction = network.hold(card, 3000)
+    network.clear(transaction, 1000, False)
+    last = network.clear(transaction)
+    assert (last["outcome"], last["event_amount_cents"]) == ("ok", 2000)
+    again = network.clear(transaction)
+    assert (again["outcome"], again["event_number"],
+            again["cleared_cents"]) == ("replay", last["event_number"], 3000)
+    # More is held: another clearing.
+    network.advise(transaction, 500)
+    more = network.clear(transaction)
+    assert (more["outcome"], more["cleared_cents"]) == ("ok", 3500)
+    assert network.clear(transaction)["event_number"] == more["event_number"]
+    # One with a reference of its own is another.
+    assert network.clear(transaction, message="c9")["outcome"] == (
+        "missing_parameter")
+    assert network.clear(transaction, None, False)["outcome"] == (
+        "missing_parameter")
+    voided = network.hold(card, 3000)
+    network.reverse(voided)
+    assert network.clear(voided)["outcome"] == "missing_parameter"
+
+
+def test_references_of_another_kind(world, network):
+    """What one kind of message has used, another cannot."""
+    card = world.card(10000)
+    refs = {kind: new_ref() for kind in ("held", "declined", "force",
+                                         "refund", "unknown")}
+    network.hold(card, 100, refs["held"])
+    assert not network.authorize(card, 99999, refs["declined"])[1]
+    network.force(card, 100, refs["force"])
+    network.refund(card, 100, ref=refs["refund"])
+    network.close(network.read("card_none", refs["unknown"]), 100,
+                  refs["unknown"])
+    before = world.row(card)
+    for kind, ref in refs.items():
+        facts = network.read(card, ref)
+        network.query("ROLLBACK")
+        assert facts["outcome"] == ("invalid_parameter" if kind in (
+            "force", "refund") else "replay"), kind
+        assert network.force(card, 100, ref)["outcome"] == (
+            "replay" if kind == "force" else "invalid_parameter"), kind
+        assert network.refund(card, 100, ref=ref)["outcome"] == (
+            "replay" if kind == "refund" else "invalid_parameter"), kind
+    assert network.refund(None, 100, None, refs["held"], refs["held"])[
+        "outcome"] == "invalid_parameter"
+    assert world.row(card) == before
 
 
 def test_increment(world, network):
@@ -671,6 +774,12 @@ def test_refund(world, network):
     network.clear(transaction, 5000)
     assert network.refund(None, 5001, transaction)["outcome"] == (
         "refund_exceeds_purchase")
+    # A card that is named is the purchase's.
+    for other in ("card_none", world.card(100)):
+        assert network.refund(other, 1, transaction)["outcome"] == (
+            "original_not_found")
+        assert network.refund(other, 1, None, ref)["outcome"] == (
+            "original_not_found")
     own = new_ref()
     row = network.refund(None, 2000, None, ref, own)
     assert (row["outcome"], row["kind"], row["type"], row["status"],
@@ -923,14 +1032,80 @@ def test_terminated_card(world, network):
     assert world.balance() == 7400
     assert network.clear(beyond, 1500)["outcome"] == "ok"
     assert world.row(card)["balance_cents"] == -500
+    # What comes back pays the card's debt first.
     world.call("simulate_clock", 8 * 86400)
     assert network.row(expired)["status"] == "expired"
-    assert world.balance() == 8400
+    assert (world.row(card)["balance_cents"], world.balance()) == (0, 7900)
     assert network.refund(None, 200, held)["outcome"] == "ok"
-    assert world.balance() == 8600
+    assert world.balance() == 8100
     assert network.force(card, 100)["outcome"] == "ok"
-    assert world.row(card)["balance_cents"] == -600
+    assert world.row(card)["balance_cents"] == -100
     assert world.row(card)["status"] == "terminated"
+
+
+def test_debt_of_a_terminated_card_in_the_ledger(world, network):
+    """One journal, of three legs where two get something, of two else."""
+    card = world.card(6000)
+    transaction = network.hold(card, 6000)
+    world.call("card_terminate", card)
+    network.force(card, 5900)
+    legs = """
+      SELECT CONCAT(a.kind) AS kind, l.amount_cents FROM transaction_events AS e
+        JOIN transactions AS t ON t.id = e.transaction_id
+        JOIN ledger_entries AS l ON l.journal_id = e.journal_id
+        JOIN ledger_accounts AS a ON a.id = l.ledger_account_id
+       WHERE t.public_id = %s AND e.number = %s"""
+
+    def journal(number):
+        return {row["kind"]: row["amount_cents"] for row in query(
+            world.owner, legs, transaction, number)}
+
+    network.reverse(transaction, 5800)
+    assert journal(2) == {"hold": -5800, "card": 5800}
+    network.reverse(transaction, 150)
+    assert journal(3) == {"hold": -150, "card": 100, "wallet": 50}
+    network.reverse(transaction, 50)
+    assert journal(4) == {"hold": -50, "wallet": 50}
+    assert network.event(transaction, 3)["balance_after_cents"] == 0
+    wallet = query(world.owner, "SELECT * FROM wallets WHERE id = %s",
+                   world.wallet)[0]
+    assert (wallet["total_spent_cents"], world.balance()) == (5900, 100)
+
+
+def test_increment_sees_the_whole_of_its_purchase(world, network):
+    """Also where its beginning has left the window, or the BIN's month."""
+    card = world.card(10000, limit_window="weekly")
+    transaction = network.hold(card, 4000)
+    network.reverse(transaction, 500)
+    network.clear(transaction, 1000, final=False)
+
+    def facts():
+        network.query("START TRANSACTION")
+        row = network.query("CALL increment_read(NULL, %s, NULL, NULL)",
+                            transaction)[0]
+        network.query("ROLLBACK")
+        return (row["earlier_cents"], row["limit_used_cents"],
+                row["month_used_cents"])
+
+    assert facts() == (3500, 3500, 3500)
+    query(world.owner, "UPDATE transactions SET hold_expires_at ="
+          " hold_expires_at + INTERVAL 1 YEAR WHERE public_id = %s",
+          transaction)
+    for days in (6, 2, 30):
+        world.call("simulate_clock", days * 86400)
+        assert facts() == (3500, 3500, 3500)
+    network.hold(card, 100)
+    assert facts() == (3500, 3600, 3600)
+    for window, used in (("daily", 3600), ("monthly", 3600),
+                         ("forever", 3600), ("transaction", 0)):
+        query(world.owner, "UPDATE cards SET limit_window = %s"
+              " WHERE public_id = %s", window, card)
+        assert facts() == (3500, used, 3600)
+    # Counted where the purchase is, all the same.
+    network.increment(transaction, 200)
+    assert facts() == (3700, 0, 3800)
+    assert network.read(card)["month_used_cents"] == 100
+    network.query("ROLLBACK")
 
 
 def test_debt_freezes_and_funding_cures(world, network):
@@ -959,6 +1134,41 @@ def test_debt_of_a_card_frozen_before(world, network):
     world.give(500)
     world.call("card_fund", card, 500)
     assert world.call("card_unfreeze", card)["status"] == "active"
+
+
+@pytest.mark.parametrize("lift", ["adjustment", "deposit", "withdrawal",
+                                  "termination"])
+def test_a_debt_paid_long_ago(world, network, lift):
+    """Any credit of the wallet finds who was frozen for its debt."""
+    card = world.card(0, funding="wallet")
+    other = world.card(100)
+    world.call("card_freeze", card, "customer")
+    query(world.owner, "UPDATE cards SET frozen_reason = 'overdrawn'"
+          " WHERE public_id = %s", card)
+    if lift == "adjustment":
+        world.give(1)
+    elif lift == "deposit":
+        world.call("simulate_deposit", f"dep_{next(numbers):020d}", "usdt",
+                   None, 5000, f"0x{next(numbers):064x}", True)
+    elif lift == "withdrawal":
+        world.call("card_withdraw", other, 1)
+    else:
+        world.call("card_terminate", other)
+    assert world.row(card)["status"] == "active"
+    assert world.events(card)[-1] == "card.unfrozen"
+
+
+def test_operator_cannot_unfreeze_what_draws_on_a_wallet_in_debt(world,
+                                                                 network):
+    card, other = (world.card(0, funding="wallet") for _ in range(2))
+    world.call("card_freeze", card, "operator")
+    network.force(other, 1)
+    with pytest.raises(pymysql.MySQLError, match="in debt"):
+        query(world.admin, "CALL admin_card_unfreeze(%s, 'please')", card)
+    assert world.call("card_unfreeze", card)["outcome"] == "card_not_active"
+    world.give(1)
+    query(world.admin, "CALL admin_card_unfreeze(%s, 'please')", card)
+    assert world.row(card)["status"] == "active"
 
 
 def test_debt_before_the_first_funding(world, network):
@@ -1228,6 +1438,11 @@ def test_windows_cost_the_same_with_any_history(world, record_property):
               SELECT card_id, {level}, created_at - INTERVAL {cut} SECOND AS s,
                      COUNT(*) FROM transactions WHERE card_id = %s
                GROUP BY s""", card_id)
+        before = handler_reads(owner)
+        resets = query(world.owner, "SELECT limit_resets_at(%s, 'monthly',"
+                       " @base) = @base - INTERVAL 100000 * 25 SECOND"
+                       " + INTERVAL 1 MONTH AS due", card_id)[0]["due"]
+        resets_rows = handler_reads(owner) - before
         busy_ms, busy_rows = reads_of(owner, card)
         facts = owner.read(card)
         owner.query("ROLLBACK")
@@ -1242,6 +1457,7 @@ def test_windows_cost_the_same_with_any_history(world, record_property):
                     f" without history {fresh_ms:.2f} ms, {fresh_rows} rows")
     print(f"authorization_read: {busy_ms:.2f} ms, {busy_rows} rows; without"
           f" history {fresh_ms:.2f} ms, {fresh_rows} rows")
+    assert resets and resets_rows < 50
     assert busy_rows < fresh_rows + 250
     assert busy_ms < fresh_ms * 5 + 5
 
@@ -1352,6 +1568,20 @@ def test_reversal_and_its_authorization_at_once(world, network, installation):
         assert world.row(card)["balance_cents"] == 1000
 
 
+def test_reversals_and_their_authorization_at_once(world, network,
+                                                   installation):
+    """Each releases its part once, whichever comes first."""
+    for _ in range(6):
+        card = world.card(1000)
+        ref = new_ref()
+        at_once(installation, [
+            lambda n: n.reverse(None, 200, ref, "m-1"),
+            lambda n: n.hold(card, 600, ref),
+            lambda n: n.reverse(None, 200, ref, "m-2"),
+            lambda n: n.reverse(None, 200, ref, "m-1")])
+        assert figures(world, card) == (1000, 800)
+
+
 def test_freeze_and_authorization_at_once(world, network, installation):
     card = world.card(100000)
 
@@ -1375,6 +1605,34 @@ def test_freeze_and_authorization_at_once(world, network, installation):
     assert "transaction.authorized" not in events[frozen:]
     assert "transaction.declined" not in events[:frozen]
     assert world.row(card)["pending_cents"] == 100 * (sum(answers) - 1)
+
+
+def test_debts_and_cures_at_once(world, network, installation):
+    """Cards of one wallet that take it below zero and lift it again, while
+    others change them: in no debt, nobody is frozen for one."""
+    world.give(1000)
+    cards = [world.card(0, funding="wallet") for _ in range(4)]
+
+    def pay(network, card):
+        for _ in range(5):
+            posted = network.force(card, 700)["public_id"]
+            network.refund(None, 700, posted)
+
+    def change(network, card):
+        for place in range(10):
+            call(network.connection, "card_update", world.wallet, card,
+                 f"name {place}", None, None, None, None)
+
+    _, retries = at_once(
+        installation, [lambda n, card=card, job=job: job(n, card)
+                       for card in cards for job in (pay, change)])
+    assert retries == 0
+    assert world.balance() == 1000
+    for card in cards:
+        assert world.row(card)["status"] == "active"
+        told = world.events(card)
+        assert told.count("card.frozen") == told.count("card.unfrozen")
+    assert "card.frozen" in sum((world.events(c) for c in cards), [])
 
 
 def test_everything_at_once(world, network, installation):
@@ -1463,6 +1721,27 @@ def test_keeper_expires(world, network):
     assert query(world.api, "SELECT status FROM deposit_rows WHERE public_id ="
                  " %s", deposit["public_id"])[0]["status"] == "expired"
     assert world.row(card)["balance_cents"] == 10000
+
+
+def test_keeper_keeps_what_it_did_before_one_that_fails(world, network):
+    """It holds locks of ten cards at most, and loses as much."""
+    card, broken = world.card(10000), world.card(10000)
+    transactions = [network.hold(card, 100) for _ in range(14)]
+    last = network.hold(broken, 100)
+    damage = ("UPDATE ledger_accounts SET balance_cents = balance_cents + %s"
+              " WHERE id = (SELECT hold_account_id FROM cards"
+              " WHERE public_id = %s)")
+    ahead(world, 8 * 86400)
+    query(world.owner, damage, -1, broken)
+    try:
+        with pytest.raises(pymysql.MySQLError, match="less than was decided"):
+            kept(world, "keeper_holds")
+        assert [network.row(t)["status"] for t in transactions] == (
+            ["expired"] * 10 + ["pending"] * 4)
+    finally:
+        query(world.owner, damage, 1, broken)
+    assert kept(world, "keeper_holds") == 5
+    assert network.row(last)["status"] == "expired"
 
 
 def test_keeper_in_real_time(world, network):
@@ -1650,7 +1929,24 @@ BREAKS = [
      " WHERE kind = 'refund' AND card_id = %s"),
     ("audit_network_refs", "UPDATE network_refs AS n JOIN transactions AS t ON"
      " t.id = n.transaction_id SET n.network_ref = CONCAT(n.network_ref, 'x')"
+     " WHERE t.kind = 'force_post' AND t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET event_number = NULL WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET event_number = 1 WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET message_ref = 'm-2' WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET early_reversals.amount_cents = 9 WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE network_refs JOIN transactions AS t ON"
+     " t.id = transaction_id SET reversal_waiting = TRUE"
      " WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE network_refs SET reversal_waiting = FALSE"
+     " WHERE NOT answered AND %s"),
     ("audit_balance_signs", "UPDATE cards SET status = 'active',"
      " frozen_reason = NULL WHERE status = 'frozen' AND id <> %s"),
 ]
@@ -1660,7 +1956,10 @@ BREAKS = [
 def test_audit_finds(world, view, damage):
     network = Network(world.api)
     card, debtor = world.card(10000), world.card(10)
-    network.hold(card, 100, new_ref())
+    ref = new_ref()
+    network.reverse(None, 10, ref, "m-1")
+    network.reverse(None, None, new_ref())
+    network.hold(card, 100, ref)
     settled = network.hold(card, 100, new_ref())
     network.clear(settled)
     network.refund(None, 50, settled)
