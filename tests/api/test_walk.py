@@ -357,8 +357,8 @@ class Walk:
         return None
 
     def old_hold(self, row, amount):
-        """One that is older than its card's window, and what would be the
-        most if all of it were asked for now, or a cent more."""
+        """One that is older than its card's window, and what its limit
+        leaves to it as if all of it came at this moment, or a cent more."""
         now, days = self.now, {"daily": 1, "weekly": 7}
         old = [row for row in self.model.rows
                if row.hold and row.card.limit and row.card.window in days
@@ -710,8 +710,7 @@ class Walk:
             card.status == "terminated" else card.source
         if card.status == "terminated" and card.money < 0:
             self.seen.add("dead in debt")
-        if card.status == "active" and card.window != "transaction" \
-                and (card.count or not card.from_wallet):
+        if card.status == "active" and card.window != "transaction":
             found["available"] = cents(shown["available_to_spend"])
             expected["available"] = max(0, min(
                 card.source, card.room(self.now)))
