@@ -356,16 +356,28 @@ class Walk:
             return unique()
         return None
 
+    def old_hold(self, row, amount):
+        """One that is older than its card's window, and what its limit
+        leaves to it as if all of it came at this moment, or a cent more."""
+        now, days = self.now, {"daily": 1, "weekly": 7}
+        old = [row for row in self.model.rows
+               if row.hold and row.card.limit and row.card.window in days
+               and now - row.at > days[row.card.window] * 86400]
+        if not old:
+            return row, amount
+        row = self.chance.choice(old)
+        self.seen.add("increment after its window")
+        left = row.card.limit - row.card.window_use(now, row)
+        return row, max(1, left + self.chance.choice([0, 1]))
+
     def do_increment(self):
         row, amount = self.row(), self.cents()
         if self.chance.random() < 0.05:
             amount = self.chance.randrange(300_00, 1100_00)
         if row is None:
             return [], []
-        if row.card.window in ("daily", "weekly") and row.card.limit and \
-                self.now - row.at > {"daily": 1, "weekly": 7}[
-                    row.card.window] * 86400:
-            self.seen.add("increment after its window")
+        if self.chance.random() < 0.2:
+            row, amount = self.old_hold(row, amount)
         refused = self.expect(
             lambda: self.model.increment(self.now, row, amount))
         reply = self.message("increment", row, amount, refused or self.told,
@@ -698,8 +710,7 @@ class Walk:
             card.status == "terminated" else card.source
         if card.status == "terminated" and card.money < 0:
             self.seen.add("dead in debt")
-        if card.status == "active" and card.window != "transaction" \
-                and (card.count or not card.from_wallet):
+        if card.status == "active" and card.window != "transaction":
             found["available"] = cents(shown["available_to_spend"])
             expected["available"] = max(0, min(
                 card.source, card.room(self.now)))
