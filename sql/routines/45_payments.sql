@@ -1108,10 +1108,11 @@ BEGIN
                            AND earlier.number <= e.number) = 0
               ELSE amount_cents = p_amount_cents END;
   IF v_number IS NULL THEN
+    -- 0: those before it had released all.
     SELECT COALESCE(event_number,
-                    (SELECT MAX(e.number) FROM transaction_events AS e
-                      WHERE e.transaction_id = v_id
-                        AND e.type = 'reversal'))
+                    (SELECT 0 FROM early_reversals
+                      WHERE scope = v_scope AND network_ref = p_network_ref
+                        AND number = 1 AND event_number IS NOT NULL))
       INTO v_number FROM early_reversals
      WHERE scope = v_scope AND network_ref = p_network_ref
        AND IF(p_message_ref IS NULL, amount_cents = p_amount_cents,

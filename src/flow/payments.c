@@ -384,12 +384,20 @@ static enum db_result message_recall(const struct flow *flow,
 				     struct payment_message *message,
 				     int64_t number)
 {
-	struct transaction_event event;
+	/* Without an event: a reversal that found nothing to release. */
+	struct transaction_event event = {
+		.approved = true,
+		.response_code = "00",
+		.amount = MONEY_USD(0),
+		.balance_after = message->row.balance_after,
+	};
 	enum db_result result;
 
-	result = event_recall(flow, message->row.id, number, &event);
-	if (result != DB_OK)
-		return result;
+	if (number != 0) {
+		result = event_recall(flow, message->row.id, number, &event);
+		if (result != DB_OK)
+			return result;
+	}
 	message->approved = event.approved;
 	message->response_code = event.response_code;
 	message->decline_reason = event.decline_reason;

@@ -238,9 +238,10 @@ def test_a_full_early_reversal_after_a_part(api, network, numbered):
     held = network.post("/authorizations", body)
     shown = api.get(f"/transactions/{held['transaction_id']}")
     assert (shown["status"], shown["pending"]) == ("voided", 0)
-    for message in kept:
+    for message, released in zip(kept, (4, 6, 0)):
         reply = network.post(path, message)
-        assert (reply.status, reply["approved"]) == (200, True), reply
+        assert (reply.status, reply["approved"], reply["response_code"],
+                reply["approved_amount"]) == (200, True, "00", released), reply
     assert api.get(f"/cards/{numbered['id']}")["balance"] == 100
 
 
