@@ -2,7 +2,9 @@
 """The pool of workers: what happens to requests when a worker dies, when the
 configuration changes and when it all ends."""
 
+import contextlib
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -160,6 +162,134 @@ def test_the_request_in_hand_is_finished(pool, nginx, api, card, wallet_id,
         assert pool.process.wait(10) == 0
 
 
+def told(link, seconds):
+    """Whether an answer comes."""
+    link.settimeout(seconds)
+    try:
+        return len(link.recv(65536)) > 0
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+@contextlib.contextmanager
+def standing(*pids):
+    """Processes that do not run until the end."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for pid in pids:
+            wait_for("it stands", lambda: pathlib.Path(
+                f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "T")
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def on_one_cpu(pids):
+    """Wakes the processes but lets none run while we do."""
+    before = os.sched_getaffinity(0)
+    one = {min(before)}
+    for pid in pids:
+        os.sched_setaffinity(pid, one)
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+    os.sched_setaffinity(0, one)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_a_worker_that_was_woken_accepts_before_it_goes(pool):
+    """A connection wakes one worker; when that one is told to stop before it
+    ran, nobody else knows of the connection."""
+    victim = pool.pids()[0]
+    for _ in range(8):
+        before = pool.pids()
+        with standing(pool.process.pid):
+            with on_one_cpu(before):
+                link = fcgi_ask(pool, "/v1/status")
+                os.kill(victim, signal.SIGTERM)
+            with link:
+                assert told(link, 5), pool.log.read_text()
+        pids = pool.wait_full(without=[victim])
+        # Whoever waits longest is woken: the one that was not replaced.
+        victim = next(pid for pid in before if pid in pids)
+
+
+def test_what_is_queued_at_the_end_is_answered(pool):
+    with standing(*pool.pids()):
+        links = [fcgi_ask(pool, "/v1/status") for _ in range(20)]
+        pool.process.send_signal(signal.SIGTERM)
+        wait_for("the socket has gone", lambda: not pool.socket.exists())
+        time.sleep(0.2)
+    assert [told(link, 10) for link in links] == [True] * 20
+    for link in links:
+        link.close()
+    assert pool.process.wait(10) == 0
+
+
+def test_who_has_gone_is_not_served(pool, nginx, api, card):
+    """Clients that give up while no worker has time: nothing is done for
+    them."""
+    balance = api.wallet()["balance"]
+    body = b'{"amount": 5}'
+    with standing(*pool.pids()):
+        for _ in range(5):
+            link = nginx.connection()
+            link.request("POST", f"/v1/cards/{card['id']}/fund", body,
+                         {"Authorization": f"Bearer {api.key}",
+                          "Content-Type": "application/json"})
+            time.sleep(0.2)
+            link.sock.close()
+            link.close()
+        wait_for("nginx noticed", lambda: nginx.access_log.exists() and
+                 nginx.access_log.read_text().count(" status=499 ") == 5)
+        assert "event=request " not in pool.log.read_text()
+    wait_for("they were found", lambda: pool.log.read_text().count(
+        "event=client_gone") == 5)
+    assert answers(nginx, {"Authorization": f"Bearer {api.key}"})
+    assert api.wallet()["balance"] == balance
+    assert pool.log.read_text().count("event=request ") == 1
+
+
+def test_workers_that_cannot_start_are_not_made_in_a_row(env, folder):
+    pool = Pool(env, folder)
+    command = ["prlimit", "--nofile=5", pool.program, "--config", pool.config]
+    with open(pool.log, "ab") as log:
+        process = subprocess.Popen(command, stderr=log)
+    try:
+        wait_for("one failed", lambda:
+                 "event=worker_cannot_start" in pool.log.read_text())
+        time.sleep(2)
+    finally:
+        process.terminate()
+        assert process.wait(40) == 0
+    text = pool.log.read_text()
+    assert "event=worker_died" in text
+    # Pauses that double up to a second, for two workers.
+    assert text.count("event=worker_cannot_start") < 20
+
+
+def test_one_that_says_nothing_keeps_no_worker_for_ever(pool, nginx, headers):
+    before = pool.pids()
+    links = []
+    for _ in before:
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(str(pool.socket))
+        links.append(link)
+        time.sleep(0.1)
+    pool.process.send_signal(signal.SIGHUP)
+    wait_for("new ones stand beside the old", lambda: len(pool.pids()) == 4)
+    assert answers(nginx, headers)
+    pool.wait_full(without=before, seconds=25)
+    for link in links:
+        link.close()
+
+
 def test_the_end_leaves_nothing_behind(pool):
     pids = pool.pids()
     began = time.monotonic()
@@ -309,8 +439,9 @@ def test_metrics_tell_of_the_pool(pool, nginx, headers):
                      r'status="200"\} 20$', text), text
 
 
-def fcgi_get(pool, path):
-    """One GET straight to the workers, as nginx would send it."""
+def fcgi_ask(pool, path):
+    """A connection with one GET straight to the workers, as nginx would send
+    it."""
     def record(kind, content):
         return bytes([1, kind, 0, 1]) + len(content).to_bytes(2, "big") + \
             b"\0\0" + content
@@ -319,11 +450,16 @@ def fcgi_get(pool, path):
         bytes([len(name), len(value)]) + name + value for name, value in (
             (b"REQUEST_METHOD", b"GET"), (b"REQUEST_URI", path.encode()),
             (b"REMOTE_ADDR", b"127.0.0.1")))
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(10)
-        link.connect(str(pool.socket))
-        link.sendall(record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) +
-                     record(4, params) + record(4, b"") + record(5, b""))
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(10)
+    link.connect(str(pool.socket))
+    link.sendall(record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) +
+                 record(4, params) + record(4, b"") + record(5, b""))
+    return link
+
+
+def fcgi_get(pool, path):
+    with fcgi_ask(pool, path) as link:
         received = b""
         while chunk := link.recv(65536):
             received += chunk
