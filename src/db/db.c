@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/log.h"
 #include "../base/secret.h"
@@ -53,6 +54,16 @@ void db_close(struct db *db)
 		return;
 	connection_close(db);
 	free(db);
+}
+
+void db_set_deadline(struct db *db, int64_t deadline_us)
+{
+	db->deadline_us = deadline_us;
+}
+
+bool connection_is_late(const struct db *db)
+{
+	return db->deadline_us != 0 && clock_monotonic_us() >= db->deadline_us;
 }
 
 const struct db_counters *db_counters(const struct db *db)
@@ -267,6 +278,11 @@ static enum db_result classify(unsigned int number)
 	case ER_READ_ONLY_MODE:
 	case ER_DISK_FULL:
 	case ER_RECORD_FILE_FULL:
+	case ER_ERROR_ON_WRITE:
+	case ER_GET_ERRNO: /* the engine's own, a full disk's mostly */
+	case ER_ERROR_DURING_COMMIT:
+	case ER_MAX_PREPARED_STMT_COUNT_REACHED: /* of all connections; one
+						  * that ends frees its own */
 		return DB_LOST;
 	default:
 		return DB_BROKEN;

@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from conftest import unique
 from private import Load, Nginx, Pool, alive, wait_for
 
 
@@ -288,6 +289,95 @@ def test_one_that_says_nothing_keeps_no_worker_for_ever(pool, nginx, headers):
     pool.wait_full(without=before, seconds=25)
     for link in links:
         link.close()
+
+
+class SlowDatabase:
+    """The database's socket, whose answers take their time."""
+
+    def __init__(self, real, path):
+        self.real, self.delay = real, 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = self.listener.accept()[0], \
+                    socket.socket(socket.AF_UNIX)
+                far.connect(self.real)
+                asked = threading.Event()
+                for pump in ((near, far, asked.set, lambda: 0),
+                             (far, near, asked.clear,
+                              lambda asked=asked:
+                              self.delay if asked.is_set() else 0)):
+                    threading.Thread(target=self.pump, args=pump,
+                                     daemon=True).start()
+
+    def pump(self, source, to, seen, delay):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                time.sleep(delay())
+                seen()
+                to.sendall(piece)
+        for end in (source, to):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def slow_database(env, folder):
+    """A pool of one worker whose database can be made slow."""
+    pool = Pool(env, folder, workers=1)
+    pattern = r"(?m)^db_socket\s*=\s*(.*)$"
+    database = SlowDatabase(re.search(pattern, pool.configured)[1],
+                            folder / "db.sock")
+    pool.configured = re.sub(pattern, f"db_socket = {folder}/db.sock",
+                             pool.configured)
+    pool.configure()
+    pool.start()
+    nginx = Nginx(env, folder / "nginx", upstream=pool.socket).start()
+    yield pool, nginx, database
+    nginx.stop()
+    pool.stop()
+    database.listener.close()
+    assert "level=BROKEN" not in pool.log.read_text()
+
+
+def test_what_nobody_will_hear_is_not_done(slow_database, env, api, card):
+    """Each statement in time, but not all of them: the answer comes before
+    nginx gives up, and says what is so."""
+    pool, nginx, database = slow_database
+    server = (env.src / "nginx/server.conf").read_text()
+    service = (env.src / "src/api/service.c").read_text()
+    assert re.search(r"(?m)^fastcgi_read_timeout (\d+)s;", server)[1] == \
+        re.search(r"(?m)^#define NGINX_WAITS_S (\d+)", service)[1]
+
+    def fund(key):
+        began = time.monotonic()
+        status, headers, body = nginx.request(
+            "POST", f"/v1/cards/{card['id']}/fund",
+            {"Authorization": f"Bearer {api.key}", "X-Idempotency-Key": key,
+             "Content-Type": "application/json"}, b'{"amount": 5}')
+        return status, headers, body, time.monotonic() - began
+
+    def balance():
+        return api.get(f"/cards/{card['id']}")["balance"]
+
+    assert fund(unique())[0] == 200
+    before = balance()
+    key = unique()
+    database.delay = 7
+    status, headers, body, seconds = fund(key)
+    assert (status, seconds < 19) == (503, True), (status, body, seconds)
+    assert b'"service_unavailable"' in body and headers["Retry-After"]
+    assert balance() == before
+    database.delay = 0
+    assert fund(key)[0] == 200
+    status, headers, _, _ = fund(key)
+    assert (status, headers["Idempotent-Replayed"]) == (200, "true")
+    assert balance() == before + 5
 
 
 def test_the_end_leaves_nothing_behind(pool):
