@@ -380,6 +380,33 @@ def test_what_nobody_will_hear_is_not_done(slow_database, env, api, card):
     assert balance() == before + 5
 
 
+def test_the_database_may_prepare_no_more(pool, nginx, headers, env):
+    """max_prepared_stmt_count is of all connections together: one that meets
+    it gives back its own."""
+    def administer(sql):
+        return subprocess.run(
+            ["mariadb", "--no-defaults", "--protocol=socket",
+             f"--socket={env.db_socket}", "--batch", "--skip-column-names",
+             f"--execute={sql}"],
+            check=True, capture_output=True, text=True).stdout.split()
+
+    for _ in range(20):
+        assert answers(nginx, headers)
+    limit = administer("SELECT @@GLOBAL.max_prepared_stmt_count")[0]
+    used = administer("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[1]
+    administer(f"SET GLOBAL max_prepared_stmt_count = {used}")
+    try:
+        statuses = [nginx.request("GET", path, headers)[0] for path in (
+            "/v1/wallet/balance", "/v1/transactions", "/v1/webhooks",
+            "/v1/events", "/v1/cards") * 4]
+    finally:
+        administer(f"SET GLOBAL max_prepared_stmt_count = {limit}")
+    assert set(statuses) <= {200, 503} and 200 in statuses, statuses
+    assert "errno=1461" in pool.log.read_text()
+    for _ in range(20):
+        assert answers(nginx, headers)
+
+
 def test_the_end_leaves_nothing_behind(pool):
     pids = pool.pids()
     began = time.monotonic()
