@@ -350,7 +350,32 @@ SELECT CONCAT('transaction ', t.public_id), '1 network reference',
   LEFT JOIN network_refs AS n ON n.transaction_id = t.id
  WHERE t.network_ref IS NOT NULL
  GROUP BY t.id
-HAVING COUNT(n.scope) <> 1;
+HAVING COUNT(n.scope) <> 1
+ UNION ALL
+SELECT CONCAT('network reference ', n.network_ref, ' in ', n.scope),
+       'waiting while reversals wait for it',
+       IF(n.reversal_waiting, 'waiting', 'not waiting')
+  FROM network_refs AS n
+ WHERE n.reversal_waiting
+       <> (NOT n.answered
+           AND EXISTS (SELECT 1 FROM early_reversals AS r
+                        WHERE r.scope = n.scope
+                          AND r.network_ref = n.network_ref))
+ UNION ALL
+SELECT CONCAT('early reversal ', r.number, ' of ', r.network_ref, ' in ',
+              r.scope),
+       'a release of no more than it says', COALESCE(e.type, 'none')
+  FROM early_reversals AS r
+  JOIN network_refs AS n
+    ON n.scope = r.scope AND n.network_ref = r.network_ref
+  LEFT JOIN transactions AS t ON t.id = n.transaction_id
+  LEFT JOIN transaction_events AS e
+    ON e.transaction_id = t.id AND e.number = r.event_number
+ WHERE IF(r.event_number IS NULL,
+          r.number = 1 AND t.kind = 'purchase' AND t.status <> 'declined',
+          e.type IS NULL OR e.type <> 'reversal'
+          OR NOT e.message_ref <=> r.message_ref
+          OR e.amount_cents > r.amount_cents);
 
 -- A confirmed deposit is one journal of its amounts, into its own wallet.
 CREATE OR REPLACE VIEW audit_deposits AS

@@ -53,10 +53,10 @@ static void usage(FILE *to)
 	      "missing\n"
 	      "  --force      re-create routines that have not changed\n"
 	      "  rotate-keys  re-encrypt card numbers, kept answers, kept API "
-	      "keys and what\n"
-	      "               webhooks keep under the last key of the key "
-	      "file, while the\n"
-	      "               service runs\n",
+	      "keys, what\n"
+	      "               webhooks keep and 3-D Secure codes under the "
+	      "last key of the\n"
+	      "               key file, while the service runs\n",
 	      to);
 }
 
@@ -117,7 +117,8 @@ static enum status rotate(const struct config *config, struct arena *arena)
 	if (done)
 		printf("keys rotated: %lld card numbers, %lld answers and "
 		       "%lld API keys, secrets, bodies and answers of "
-		       "webhooks re-encrypted under key %u\n",
+		       "webhooks, and 3-D Secure codes re-encrypted under "
+		       "key %u\n",
 		       (long long)totals.cards, (long long)totals.replies,
 		       (long long)totals.others, keyring_present(keyring));
 	db_close(db);
@@ -149,8 +150,9 @@ static enum status migrate(const struct config *config, struct arena *arena,
 		return fail(error);
 	printf("schema %04d: %d migrations applied in %d steps, %s\n",
 	       summary.schema, summary.migrations, summary.steps,
-	       summary.routines > 0 ? "routines re-created"
-				    : "routines unchanged");
+	       summary.routines > 0
+		       ? "routines re-created"
+		       : "routines unchanged, rights granted again");
 	return STATUS_DONE;
 }
 

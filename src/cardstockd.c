@@ -37,6 +37,7 @@
 #define BACKOFF_MIN_US 50000
 #define BACKOFF_MAX_US 1000000
 #define ARENA_BLOCK (256 * 1024)
+#define STATUS_FAILED 2 /* could not start: so say all our programs */
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
@@ -337,6 +338,21 @@ static void pool_stop_all(struct master *master)
 
 /* --- the master's life ---------------------------------------------------- */
 
+/* The socket stays as it was made, and is known by that. */
+static void listen_keep(struct setup *next, const struct config *present)
+{
+	struct config *config = &next->config;
+
+	if (strcmp(config->listen, present->listen) != 0)
+		log_unusual("event=listen_unchanged reason=%s",
+			    log_text("a new listen takes a restart"));
+	if (config->listen_mode != present->listen_mode)
+		log_unusual("event=listen_mode_unchanged reason=%s",
+			    log_text("a new listen_mode takes a restart"));
+	config->listen = arena_strdup(next->arena, present->listen);
+	config->listen_mode = present->listen_mode;
+}
+
 static void pool_reload(struct master *master)
 {
 	struct setup next;
@@ -346,9 +362,7 @@ static void pool_reload(struct master *master)
 		log_unusual("event=reload_refused error=%s", log_text(error));
 		return;
 	}
-	if (strcmp(next.config.listen, master->setup.config.listen) != 0)
-		log_unusual("event=listen_unchanged reason=%s",
-			    log_text("a new listen takes a restart"));
+	listen_keep(&next, &master->setup.config);
 	notify("RELOADING=1");
 	pool_stop_all(master);
 	setup_close(&master->setup);
@@ -521,15 +535,15 @@ int main(int argc, char **argv)
 	log_open("cardstockd", false, LOG_LEVEL_INFO);
 	if (!options_read(&master.options, argc, argv)) {
 		fputs(usage, stderr);
-		return 2;
+		return STATUS_FAILED;
 	}
 	if (!setup_open(&master.setup, &master.options, error, sizeof(error))) {
 		log_unusual("event=cannot_start error=%s", log_text(error));
-		return EXIT_FAILURE;
+		return STATUS_FAILED;
 	}
 	setup_log(&master.setup);
 	if (!master_open(&master))
-		return EXIT_FAILURE;
+		return STATUS_FAILED;
 	log_info("event=started pid=%d workers=%lld listen=%s", (int)master.pid,
 		 (long long)master.setup.config.workers,
 		 log_text(master.setup.config.listen));

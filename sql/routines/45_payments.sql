@@ -243,17 +243,14 @@ BEGIN
   SET p_answered = FALSE, p_transaction_id = NULL;
   IF p_network_ref IS NOT NULL THEN
     SET @network_ref_scope = p_scope, @network_ref_answered = FALSE,
-        @network_ref_transaction = NULL, @network_ref_reversal = 0;
+        @network_ref_transaction = NULL, @network_ref_waiting = FALSE;
     -- Takes the row exclusively when it is there, as in tx_begin.
     INSERT INTO network_refs (scope, network_ref, created_at)
     VALUES (p_scope, p_network_ref, UTC_TIMESTAMP())
     ON DUPLICATE KEY UPDATE
       answered = (@network_ref_answered := answered),
       transaction_id = (@network_ref_transaction := transaction_id),
-      reversal_cents = IF((@network_ref_reversal :=
-                             IF(reversal_waiting,
-                                COALESCE(reversal_cents, ~0 >> 1), 0)) > 0,
-                          reversal_cents, reversal_cents);
+      reversal_waiting = (@network_ref_waiting := reversal_waiting);
     SET p_answered = @network_ref_answered,
         p_transaction_id = @network_ref_transaction;
   END IF;
@@ -318,7 +315,8 @@ END//
 
 -- Claims the reference, locks the card, and answers what a decision is made
 -- from. outcome ok, or replay: answered before, by transaction_public_id or,
--- where that is NULL, with card_unknown. card_id NULL: there is no such card.
+-- where that is NULL, with card_unknown; invalid_parameter: the reference is
+-- that of a force post or a refund. card_id NULL: there is no such card.
 CREATE OR REPLACE PROCEDURE authorization_read(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -332,12 +330,14 @@ BEGIN
   DECLARE v_answered BOOLEAN;
   DECLARE v_transaction, v_card, v_wallet, v_source, v_back, v_hold
     BIGINT UNSIGNED;
+  DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_limit_used, v_month_used BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_transaction);
   IF v_answered THEN
-    SELECT card_id INTO v_card FROM transactions WHERE id = v_transaction;
+    SELECT card_id, kind INTO v_card, v_kind
+      FROM transactions WHERE id = v_transaction;
   ELSE
     CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_card);
     IF v_card IS NOT NULL THEN
@@ -345,7 +345,10 @@ BEGIN
       CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
     END IF;
   END IF;
-  SELECT IF(v_answered, 'replay', 'ok') AS outcome, c.id AS card_id,
+  SELECT CASE WHEN v_kind IN ('force_post', 'refund')
+              THEN 'invalid_parameter'
+              WHEN v_answered THEN 'replay' ELSE 'ok' END AS outcome,
+         c.id AS card_id,
          c.public_id AS card_public_id, c.wallet_id, w.mode,
          UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND AS now, c.status,
          c.expires_at, c.pan_sealed, a.status AS account_status, c.type,
@@ -469,8 +472,8 @@ END//
 
 -- Keeps a decision under its reference: an approval with its hold, a decline
 -- with its reasons. The card is locked by authorization_read in this database
--- transaction. With no card, only the reference is kept. A reversal that came
--- before its authorization takes effect now. No row.
+-- transaction. With no card, only the reference is kept. Reversals that came
+-- before their authorization take effect now, in order. No row.
 CREATE OR REPLACE PROCEDURE authorization_post(
   IN p_card_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -494,6 +497,8 @@ BEGIN
     BIGINT UNSIGNED;
   DECLARE v_balance BIGINT;
   DECLARE v_cents BIGINT DEFAULT IF(p_approved, p_approved_cents, 0);
+  DECLARE v_part BIGINT;
+  DECLARE v_number INT UNSIGNED DEFAULT 1;
   DECLARE v_days INT;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_mode VARCHAR(4) CHARACTER SET ascii;
@@ -580,11 +585,22 @@ BEGIN
     ON DUPLICATE KEY UPDATE approved = approved + VALUES(approved),
                             declined = declined + VALUES(declined);
   END IF;
-  IF p_network_ref IS NOT NULL AND v_cents > 0
-     AND @network_ref_reversal > 0 THEN
-    CALL transaction_release(v_id, p_card_id, 'reversal',
-                             LEAST(v_cents, @network_ref_reversal), NULL,
-                             v_source, v_back, v_hold, v_now);
+  IF p_network_ref IS NOT NULL AND @network_ref_waiting THEN
+    FOR kept IN (SELECT number, message_ref, amount_cents
+                   FROM early_reversals
+                  WHERE scope = @network_ref_scope
+                    AND network_ref = p_network_ref ORDER BY number) DO
+      IF v_cents > 0 THEN
+        SET v_part = LEAST(v_cents, COALESCE(kept.amount_cents, v_cents)),
+            v_cents = v_cents - v_part, v_number = v_number + 1;
+        CALL transaction_release(v_id, p_card_id, 'reversal', v_part,
+                                 kept.message_ref, v_source, v_back, v_hold,
+                                 v_now);
+        UPDATE early_reversals SET event_number = v_number
+         WHERE scope = @network_ref_scope AND network_ref = p_network_ref
+           AND number = kept.number;
+      END IF;
+    END FOR;
   END IF;
 END//
 
@@ -879,7 +895,8 @@ BEGIN
 END//
 
 -- Takes what the merchant claims, whatever is held. p_amount_cents NULL: what
--- is held. What a final clearing leaves of the hold is released.
+-- is held; where nothing is, the last final clearing is repeated. What a final
+-- clearing leaves of the hold is released.
 CREATE OR REPLACE PROCEDURE transaction_clear(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -904,10 +921,13 @@ BEGIN
   SELECT status, kind, hold_cents INTO v_status, v_kind, v_open
     FROM transaction_rows WHERE id = v_id;
   SET v_amount = COALESCE(p_amount_cents, NULLIF(v_open, 0));
-  SELECT MIN(number) INTO v_number FROM transaction_events
+  SELECT IF(p_amount_cents IS NULL, MAX(number), MIN(number))
+    INTO v_number FROM transaction_events
    WHERE transaction_id = v_id AND type = 'clearing'
      AND IF(p_message_ref IS NULL,
-            final AND p_final AND amount_cents = p_amount_cents,
+            final AND p_final
+            AND IF(p_amount_cents IS NULL, v_open = 0,
+                   amount_cents = p_amount_cents),
             message_ref = p_message_ref);
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
@@ -958,7 +978,8 @@ END//
 
 -- Takes back what is held, or a part of it. p_amount_cents NULL: all. On
 -- original_not_found the network's caller commits: the reversal is kept, and
--- cancels its authorization when that comes.
+-- takes effect when its authorization comes. Repeated after that it is answered
+-- by its event or, where nothing was held any more, by the last reversal's.
 CREATE OR REPLACE PROCEDURE transaction_reverse(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -979,11 +1000,18 @@ BEGIN
   IF p_transaction IS NULL AND COALESCE(p_amount_cents, 1) > 0 THEN
     CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
     IF NOT v_answered THEN
-      UPDATE network_refs
-         SET reversal_cents = IF(reversal_waiting, reversal_cents,
-                                 p_amount_cents),
-             reversal_waiting = TRUE
+      UPDATE network_refs SET reversal_waiting = TRUE
        WHERE scope = v_scope AND network_ref = p_network_ref;
+      -- Unless it is a repetition, as below.
+      INSERT INTO early_reversals
+        (scope, network_ref, number, message_ref, amount_cents, created_at)
+      SELECT v_scope, p_network_ref, COUNT(*) + 1, p_message_ref,
+             p_amount_cents, UTC_TIMESTAMP()
+        FROM early_reversals
+       WHERE scope = v_scope AND network_ref = p_network_ref
+      HAVING COALESCE(MAX(IF(p_message_ref IS NULL,
+                             amount_cents <=> p_amount_cents,
+                             message_ref <=> p_message_ref)), 0) = 0;
     END IF;
   END IF;
   CALL transaction_lock(v_scope, p_transaction, p_network_ref, v_id, v_card,
@@ -1003,6 +1031,17 @@ BEGIN
                          WHERE earlier.transaction_id = e.transaction_id
                            AND earlier.number <= e.number) = 0
               ELSE amount_cents = p_amount_cents END;
+  IF v_number IS NULL THEN
+    SELECT COALESCE(event_number,
+                    (SELECT MAX(e.number) FROM transaction_events AS e
+                      WHERE e.transaction_id = v_id
+                        AND e.type = 'reversal'))
+      INTO v_number FROM early_reversals
+     WHERE scope = v_scope AND network_ref = p_network_ref
+       AND IF(p_message_ref IS NULL, amount_cents = p_amount_cents,
+              message_ref = p_message_ref)
+     ORDER BY number LIMIT 1;
+  END IF;
   SET v_outcome = CASE
     WHEN v_id IS NULL THEN 'original_not_found'
     WHEN v_status = 'declined' THEN 'transaction_declined'
@@ -1021,7 +1060,8 @@ BEGIN
   CALL transaction_answer(v_outcome, v_id, v_number);
 END//
 
--- A clearing that no authorization came before.
+-- A clearing that no authorization came before. invalid_parameter: the
+-- reference has answered another kind of message; so does refund.
 CREATE OR REPLACE PROCEDURE force_post(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_card_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -1040,15 +1080,19 @@ BEGIN
           v_journal BIGINT UNSIGNED;
   DECLARE v_category VARCHAR(40) CHARACTER SET ascii;
   DECLARE v_answered BOOLEAN;
+  DECLARE v_first VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_balance BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
-  IF NOT v_answered THEN
+  IF v_answered THEN
+    SELECT kind INTO v_first FROM transactions WHERE id = v_id;
+  ELSE
     CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_card);
   END IF;
   SET v_outcome = CASE
-    WHEN v_id IS NOT NULL THEN 'replay'
+    WHEN v_first = 'force_post' THEN 'replay'
+    WHEN v_answered THEN 'invalid_parameter'
     WHEN v_card IS NULL THEN 'not_found'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'
     ELSE 'ok' END;
@@ -1116,15 +1160,19 @@ BEGIN
   DECLARE v_scope BIGINT UNSIGNED DEFAULT COALESCE(p_wallet_id, 0);
   DECLARE v_linked BOOLEAN DEFAULT p_original_transaction IS NOT NULL
                                    OR p_original_network_ref IS NOT NULL;
+  DECLARE v_names BOOLEAN DEFAULT p_card_public_id IS NOT NULL
+                                  OR p_pan_hash IS NOT NULL;
   DECLARE v_id, v_original, v_card, v_named, v_wallet, v_source, v_back,
           v_hold, v_network, v_journal BIGINT UNSIGNED;
   DECLARE v_answered BOOLEAN;
-  DECLARE v_kind VARCHAR(16) CHARACTER SET ascii;
+  DECLARE v_first, v_kind VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_room, v_balance BIGINT;
   DECLARE v_now DATETIME;
 
   CALL network_ref_claim(v_scope, p_network_ref, v_answered, v_id);
-  IF NOT v_answered THEN
+  IF v_answered THEN
+    SELECT kind INTO v_first FROM transactions WHERE id = v_id;
+  ELSE
     CALL payment_card(v_scope, p_card_public_id, p_pan_hash, v_named);
     SET v_card = v_named;
     IF p_original_transaction IS NOT NULL THEN
@@ -1147,9 +1195,10 @@ BEGIN
     END IF;
   END IF;
   SET v_outcome = CASE
-    WHEN v_id IS NOT NULL THEN 'replay'
+    WHEN v_first = 'refund' THEN 'replay'
+    WHEN v_answered THEN 'invalid_parameter'
     WHEN v_linked AND (v_original IS NULL OR v_kind = 'refund'
-                       OR v_named <> v_card)
+                       OR v_names AND NOT v_named <=> v_card)
     THEN 'original_not_found'
     WHEN v_card IS NULL THEN 'not_found'
     WHEN p_amount_cents < 1 THEN 'amount_too_small'

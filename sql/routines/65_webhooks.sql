@@ -858,8 +858,9 @@ BEGIN
   SELECT v_released AS released;
 END//
 
--- How much waits, at most as much as is looked at, and how late what is due
--- first is; a test wallet's clock set aside.
+-- How much waits, at most as much as is looked at, and how late the couriers
+-- are with what is due first: where nothing succeeds they try seldom, and where
+-- they were asked to wait they do. A test wallet's clock is set aside.
 CREATE OR REPLACE VIEW courier_queue AS
 SELECT (SELECT COUNT(*)
           FROM (SELECT id FROM deliveries FORCE INDEX (queue)
@@ -867,13 +868,17 @@ SELECT (SELECT COUNT(*)
          AS waiting,
        (SELECT COALESCE(MAX(GREATEST(0,
                  (SELECT TIMESTAMPDIFF(SECOND,
-                           IF(d.due_at = '1970-01-01', d.created_at, d.due_at),
+                           GREATEST(COALESCE(h.held_until, '1970-01-01'),
+                             IF(d.due_at = '1970-01-01', d.created_at,
+                                d.due_at)),
                            UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND)
                     FROM deliveries AS d FORCE INDEX (queue)
                    WHERE d.queue_webhook_id = h.id
                    ORDER BY d.due_at, d.id LIMIT 1))), 0)
           FROM webhooks AS h
-          STRAIGHT_JOIN wallets AS w ON w.id = h.wallet_id) AS oldest_s//
+          STRAIGHT_JOIN wallets AS w ON w.id = h.wallet_id
+         WHERE h.failing_since IS NULL AND h.disabled_at IS NULL
+           AND h.deleted_at IS NULL) AS oldest_s//
 
 -- For /metrics.
 CREATE OR REPLACE VIEW courier_totals AS

@@ -14,8 +14,8 @@ struct posting_input {
 
 #define POSTING(...) IN(struct posting_input, __VA_ARGS__)
 #define POSTING_FIELDS                                                         \
-	POSTING("network_ref", SPEC_TEXT, network_ref, .ascii = true,          \
-		.required = true, .min = 1, .max = 64),                        \
+	POSTING("network_ref", SPEC_TEXT, network_ref, REFERENCE,              \
+		.required = true),                                             \
 		POSTING("card_id", SPEC_TEXT, card_id, .ascii = true,          \
 			.min = 1, .max = 32),                                  \
 		POSTING("pan", SPEC_DIGITS, pan, .min = 12, .max = 19),        \
@@ -36,8 +36,7 @@ static const struct spec_field refund_fields[] = {
 		.given = offsetof(struct posting_input, merchant_given),
 		.doc = "The purchase's, when left out."),
 	POSTING("original_network_ref", SPEC_TEXT, original_network_ref,
-		.ascii = true, .min = 1, .max = 64,
-		.doc = "Of the purchase, if known."),
+		REFERENCE, .doc = "Of the purchase, if known."),
 };
 static const struct spec force_post_spec =
 	SPEC("NetworkForcePost", force_post_fields);
@@ -85,6 +84,10 @@ void network_authorization(struct call *call)
 			       &authorize.card))
 		return;
 	error = payment_authorize(&flow, &authorize);
+	if (error == ERR_INVALID_PARAMETER) {
+		reference_refuse(call);
+		return;
+	}
 	if (error != ERR_NONE) {
 		reply_error(call, error, NULL);
 		return;
@@ -151,6 +154,8 @@ void network_advice(struct call *call)
 
 void network_clearing(struct call *call)
 {
+	if (!clearing_whole(call))
+		return;
 	message_call(call, clearing_message(call->body, target(call)),
 		     payment_clear_run);
 }
@@ -159,6 +164,16 @@ void network_reversal(struct call *call)
 {
 	message_call(call, reversal_message(call->body, target(call)),
 		     payment_reverse_run);
+}
+
+/* Of a message that has a reference of its own. */
+static void posting_call(struct call *call, struct payment_message *message,
+			 enum db_result (*run)(const struct flow *, void *,
+					       enum error_code *))
+{
+	if (call_effect(call, run, message_print, message) ==
+	    ERR_INVALID_PARAMETER)
+		reference_refuse(call);
 }
 
 void network_force_post(struct call *call)
@@ -175,8 +190,7 @@ void network_force_post(struct call *call)
 
 	if (payment_card_fill(call, input->card_id, input->pan,
 			      &message.force_post.card))
-		call_effect(call, payment_force_post_run, message_print,
-			    &message);
+		posting_call(call, &message, payment_force_post_run);
 }
 
 void network_refund(struct call *call)
@@ -203,7 +217,7 @@ void network_refund(struct call *call)
 	    !payment_card_fill(call, input->card_id, input->pan,
 			       &message.refund.card))
 		return;
-	call_effect(call, payment_refund_run, message_print, &message);
+	posting_call(call, &message, payment_refund_run);
 }
 
 void network_refund_reversal(struct call *call)

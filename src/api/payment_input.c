@@ -77,8 +77,8 @@ static const struct spec_field simulate_fields[] = {
 	QUESTION_FIELDS,
 	SANDBOX_MERCHANT,
 	CVV_FIELD("cvv"),
-	INPUT("network_ref", SPEC_TEXT, network_ref, .ascii = true, .min = 1,
-	      .max = 64, .doc = "Makes a repetition the same request."),
+	INPUT("network_ref", SPEC_TEXT, network_ref, REFERENCE,
+	      .doc = "Makes a repetition the same request."),
 };
 static const struct spec_field explain_fields[] = {
 	QUESTION_FIELDS,
@@ -91,8 +91,8 @@ static const struct spec_field network_fields[] = {
 	INPUT("merchant", SPEC_OBJECT, merchant, .required = true,
 	      .object = &network_merchant_spec),
 	CVV_FIELD("cvv2"),
-	INPUT("network_ref", SPEC_TEXT, network_ref, .ascii = true,
-	      .required = true, .min = 1, .max = 64),
+	INPUT("network_ref", SPEC_TEXT, network_ref, REFERENCE,
+	      .required = true),
 };
 static const struct authorization_input input_defaults = {
 	.kind = "purchase",
@@ -115,13 +115,17 @@ AUTHORIZATION(network_authorization, "NetworkAuthorization", network_fields);
 	MESSAGE("transaction_id", SPEC_TEXT, transaction_id, .ascii = true,    \
 		.required = true, .min = 1, .max = 32)
 #define MESSAGE_REF                                                            \
-	MESSAGE("message_ref", SPEC_TEXT, message_ref, .ascii = true,          \
-		.min = 1, .max = 64,                                           \
+	MESSAGE("message_ref", SPEC_TEXT, message_ref, REFERENCE,              \
 		.doc = "Makes a repetition the same message.")
 #define AMOUNT(...)                                                            \
 	MESSAGE("amount", SPEC_MONEY, amount, .min = 1,                        \
 		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
 		.too_large = ERR_AMOUNT_TOO_LARGE, __VA_ARGS__)
+#define ADVICE_AMOUNT                                                          \
+	MESSAGE("amount", SPEC_MONEY, amount, .required = true, .min = 0,      \
+		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
+		.too_large = ERR_AMOUNT_TOO_LARGE,                             \
+		.doc = "What is held from now on; 0 releases it.")
 #define OPTIONAL_AMOUNT(sentence)                                              \
 	AMOUNT(.given = offsetof(struct message_input, amount_given),          \
 	       .doc = (sentence))
@@ -143,6 +147,10 @@ static const struct spec_field simulate_amount_fields[] = {
 	TRANSACTION_ID,
 	AMOUNT(.required = true),
 };
+static const struct spec_field simulate_advice_fields[] = {
+	TRANSACTION_ID,
+	ADVICE_AMOUNT,
+};
 static const struct spec_field simulate_clearing_fields[] = {
 	TRANSACTION_ID,
 	CLEARING_FIELDS,
@@ -157,6 +165,10 @@ static const struct spec_field simulate_refund_reversal_fields[] = {
 };
 static const struct spec_field network_amount_fields[] = {
 	AMOUNT(.required = true),
+	MESSAGE_REF,
+};
+static const struct spec_field network_advice_fields[] = {
+	ADVICE_AMOUNT,
 	MESSAGE_REF,
 };
 static const struct spec_field network_clearing_fields[] = {
@@ -181,10 +193,12 @@ static const struct message_input message_defaults = {
 	SHAPE(name, title, name##_fields, struct message_input,                \
 	      message_defaults)
 MESSAGE_SHAPE(simulate_amount, "SimulateAmount");
+MESSAGE_SHAPE(simulate_advice, "SimulateAdvice");
 MESSAGE_SHAPE(simulate_clearing, "SimulateClearing");
 MESSAGE_SHAPE(simulate_reversal, "SimulateReversal");
 MESSAGE_SHAPE(simulate_refund_reversal, "SimulateRefundReversal");
 MESSAGE_SHAPE(network_amount, "NetworkAmount");
+MESSAGE_SHAPE(network_advice, "NetworkAdvice");
 MESSAGE_SHAPE(network_clearing, "NetworkClearing");
 MESSAGE_SHAPE(network_reversal, "NetworkReversal");
 MESSAGE_SHAPE(network_refund_reversal, "NetworkRefundReversal");
@@ -204,6 +218,18 @@ struct payment_message advice_message(const struct message_input *input,
 	return (struct payment_message){
 		.advice = {.target = target, .amount = input->amount},
 	};
+}
+
+bool clearing_whole(struct call *call)
+{
+	const struct message_input *input = call->body;
+	bool currency = input->merchant_currency != NULL;
+
+	if (currency == input->merchant_amount_given)
+		return true;
+	reply_error(call, ERR_MISSING_PARAMETER,
+		    currency ? "merchant_amount" : "merchant_currency");
+	return false;
 }
 
 struct payment_message clearing_message(const struct message_input *input,
@@ -249,6 +275,17 @@ struct payment_message refund_reversal_message(
 							      : NULL,
 			},
 	};
+}
+
+void reference_refuse(struct call *call)
+{
+	struct fault fault = {
+		.code = ERR_INVALID_PARAMETER,
+		.param = "network_ref",
+		.message = "The reference is another kind of message's.",
+	};
+
+	reply_refuse(call, &fault);
 }
 
 bool payment_card_fill(struct call *call, const char *card_id, const char *pan,

@@ -152,6 +152,9 @@ extern const struct spec merchant_spec, network_merchant_spec;
 bool authorization_fill(struct call *call,
 			const struct authorization_input *input,
 			struct payment_authorize *authorize);
+/* What the row of a network_ref or message_ref says: a purchase's stands in the
+ * path of each later message. */
+#define REFERENCE .ascii = true, .segment = true, .min = 1, .max = 64
 /* What a message about a transaction takes: in the sandbox transaction_id names
  * it, on the network the path does, and message_ref the message. */
 struct message_input {
@@ -160,21 +163,28 @@ struct message_input {
 	bool amount_given, final, merchant_amount_given;
 	const char *merchant_currency;
 };
-extern const struct shape simulate_amount_body, simulate_clearing_body,
-	simulate_reversal_body, simulate_refund_reversal_body,
-	network_amount_body, network_clearing_body, network_reversal_body,
+extern const struct shape simulate_amount_body, simulate_advice_body,
+	simulate_clearing_body, simulate_reversal_body,
+	simulate_refund_reversal_body, network_amount_body, network_advice_body,
+	network_clearing_body, network_reversal_body,
 	network_refund_reversal_body;
 /* The message itself; it points into input. */
 struct payment_message increment_message(const struct message_input *input,
 					 struct payment_target target);
 struct payment_message advice_message(const struct message_input *input,
 				      struct payment_target target);
+/* Whether a clearing's merchant_amount and merchant_currency are both there or
+ * neither; false with the reply written. */
+bool clearing_whole(struct call *call);
 struct payment_message clearing_message(const struct message_input *input,
 					struct payment_target target);
 struct payment_message reversal_message(const struct message_input *input,
 					struct payment_target target);
 struct payment_message refund_reversal_message(
 	const struct message_input *input, struct payment_target target);
+/* The reply where network_ref has answered another kind of message, which
+ * the routines tell as ERR_INVALID_PARAMETER. */
+void reference_refuse(struct call *call);
 /* By id or by number; false, with the reply written, unless it is one. */
 bool payment_card_fill(struct call *call, const char *card_id, const char *pan,
 		       struct payment_card *card);

@@ -15,8 +15,7 @@ struct posting_input {
 	POSTING("amount", SPEC_MONEY, amount, .required = true, .min = 1,      \
 		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
 		.too_large = ERR_AMOUNT_TOO_LARGE),                            \
-		POSTING("network_ref", SPEC_TEXT, network_ref, .ascii = true,  \
-			.min = 1, .max = 64,                                   \
+		POSTING("network_ref", SPEC_TEXT, network_ref, REFERENCE,      \
 			.doc = "Makes a repetition the same request.")
 
 static const struct spec_field force_post_fields[] = {
@@ -34,7 +33,7 @@ static const struct spec_field refund_fields[] = {
 		.min = 1, .max = 32, .doc = "The purchase that is refunded."),
 	POSTING("merchant", SPEC_OBJECT, merchant, .object = &merchant_spec,
 		.given = offsetof(struct posting_input, merchant_given),
-		.doc = "The purchase's, when left out."),
+		.doc = "The purchase's, or the sandbox's own, when left out."),
 };
 static const struct spec force_post_spec =
 	SPEC("SimulateForcePost", force_post_fields);
@@ -85,7 +84,9 @@ void simulate_authorization(struct call *call)
 	    !payment_card_fill(call, input->card_id, input->pan,
 			       &simulated.authorize.card))
 		return;
-	call_effect(call, authorization_run, authorization_print, &simulated);
+	if (call_effect(call, authorization_run, authorization_print,
+			&simulated) == ERR_INVALID_PARAMETER)
+		reference_refuse(call);
 }
 
 /* A message with its body, and the transaction that it leaves behind. */
@@ -124,7 +125,10 @@ static void message_call(struct call *call, struct payment_message message,
 {
 	struct simulated_message simulated = {.message = message, .run = run};
 
-	call_effect(call, message_run, message_print, &simulated);
+	/* Only a message that has a reference of its own is refused so. */
+	if (call_effect(call, message_run, message_print, &simulated) ==
+	    ERR_INVALID_PARAMETER)
+		reference_refuse(call);
 }
 
 static struct payment_target target(const struct call *call)
@@ -151,6 +155,8 @@ void simulate_advice(struct call *call)
 
 void simulate_clearing(struct call *call)
 {
+	if (!clearing_whole(call))
+		return;
 	message_call(call, clearing_message(call->body, target(call)),
 		     payment_clear_run);
 }
@@ -180,6 +186,11 @@ void simulate_force_post(struct call *call)
 
 void simulate_refund(struct call *call)
 {
+	static const struct merchant sandbox = {
+		.name = "Sandbox",
+		.mcc = "5999",
+		.country = "US",
+	};
 	const struct posting_input *input = call->body;
 	struct payment_message message = {
 		.refund =
@@ -201,10 +212,8 @@ void simulate_refund(struct call *call)
 		reply_error(call, ERR_INVALID_PARAMETER, "transaction_id");
 		return;
 	}
-	if (input->transaction_id == NULL && !input->merchant_given) {
-		reply_error(call, ERR_MISSING_PARAMETER, "merchant");
-		return;
-	}
+	if (input->transaction_id == NULL && !input->merchant_given)
+		message.refund.merchant = sandbox;
 	message_call(call, message, payment_refund_run);
 }
 

@@ -109,7 +109,8 @@ static void print_courier(struct text *out, const struct courier_totals *totals)
 		    "Deliveries that wait, counted up to 100001.",
 		    totals->waiting);
 	print_total(out, "cardstock_webhook_queue_oldest_seconds", "gauge",
-		    "For how long the first of them has been due.",
+		    "For how long the first of them has been due, to endpoints "
+		    "that neither fail nor asked to wait.",
 		    totals->oldest_s);
 	print_total(out, "cardstock_webhooks_failing", "gauge",
 		    "Endpoints of which nothing succeeds.", totals->failing);

@@ -196,12 +196,21 @@ static bool read_all(int file, char *buffer, size_t size)
 	return true;
 }
 
-static bool read_keys(struct keyring *ring, int file, const char *path,
-		      char *error, size_t error_size)
+/* Whether systemd made the file, for this service. */
+static bool is_credential(const char *path)
 {
-	char text[KEY_FILE_MAX];
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = folder ? strlen(folder) : 0;
+
+	return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+	       strchr(path + len + 1, '/') == NULL;
+}
+
+bool secret_file_fits(int file, const char *path, char *error,
+		      size_t error_size)
+{
 	struct stat status;
-	bool good;
+	mode_t mode;
 
 	if (fstat(file, &status) != 0)
 		return refuse(error, error_size, "%s: %s", path,
@@ -209,11 +218,24 @@ static bool read_keys(struct keyring *ring, int file, const char *path,
 	if (!S_ISREG(status.st_mode))
 		return refuse(error, error_size, "%s: not a regular file",
 			      path);
-	if ((status.st_mode & 07777) != 0400 &&
-	    (status.st_mode & 07777) != 0600)
+	mode = status.st_mode & 07777;
+	/* An access list that lets the service read shows as the group's. */
+	if (mode != 0400 && mode != 0600 &&
+	    !(mode == 0440 && is_credential(path)))
 		return refuse(error, error_size,
 			      "%s: mode must be 0400 or 0600, not %04o", path,
-			      (unsigned int)status.st_mode & 07777);
+			      (unsigned int)mode);
+	return true;
+}
+
+static bool read_keys(struct keyring *ring, int file, const char *path,
+		      char *error, size_t error_size)
+{
+	char text[KEY_FILE_MAX];
+	bool good;
+
+	if (!secret_file_fits(file, path, error, error_size))
+		return false;
 	if (read_all(file, text, sizeof(text)))
 		good = take_lines(ring, text, path, error, error_size);
 	else

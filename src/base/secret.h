@@ -11,7 +11,7 @@
 struct arena;
 
 /*
- * Master keys: a file (mode 0400 or 0600, else refused) of lines
+ * Master keys: a file (see secret_file_fits) of lines
  * "ID 64-hex-digits", ID 1-65535 ascending; '#' comments. The last line is
  * the present key: new ciphertext is made under it. The first line, the root,
  * also yields the keys that cannot change without the plaintext at hand: card
@@ -35,6 +35,14 @@ enum key_purpose {
 	KEY_API_KEY,
 	KEY_PURPOSES
 };
+
+/*
+ * Whether nobody else may read an open file: a regular one of mode 0400 or
+ * 0600, or of 0440 where systemd made it (in $CREDENTIALS_DIRECTORY). Writes
+ * why not into error.
+ */
+bool secret_file_fits(int file, const char *path, char *error,
+		      size_t error_size);
 
 struct keyring *keyring_open(const char *path, char *error, size_t error_size);
 void keyring_close(struct keyring *ring);

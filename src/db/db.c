@@ -73,16 +73,22 @@ const struct db_counters *db_counters(const struct db *db)
 
 static bool read_password(const char *path, char password[PASSWORD_MAX])
 {
+	char error[512];
 	int file;
 	ssize_t len;
 
 	password[0] = '\0';
 	if (*path == '\0')
 		return true;
-	file = open(path, O_RDONLY | O_CLOEXEC);
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (file < 0) {
 		log_unusual("event=db_password file=%s error=%s",
 			    log_text(path), log_text(strerror(errno)));
+		return false;
+	}
+	if (!secret_file_fits(file, path, error, sizeof(error))) {
+		log_unusual("event=db_password error=%s", log_text(error));
+		close(file);
 		return false;
 	}
 	len = read(file, password, PASSWORD_MAX - 1);

@@ -591,6 +591,36 @@ static bool count_changed(const struct migrate *run, bool tell, size_t *changed)
 	return true;
 }
 
+/*
+ * Rights, roles and the database's own collation: a dump does not hold them,
+ * and one that is loaded over what is there takes routines' rights away with
+ * the routines. The owner may not look what is there, but may say it again.
+ */
+static bool is_outside_dumps(const char *at)
+{
+	return word_is(&at, "GRANT") ||
+	       (word_is(&at, "CREATE") && word_is(&at, "ROLE")) ||
+	       (word_is(&at, "ALTER") && word_is(&at, "DATABASE"));
+}
+
+/* False when one fails: what it is about is missing. */
+static bool grant_again(const struct migrate *run)
+{
+	struct script script;
+	struct script_statement step;
+
+	for (size_t i = 0; i < run->routines.count; i++) {
+		script_open(&script, run->routines.list[i].text);
+		while (script_next(&script, &step)) {
+			if (is_outside_dumps(step.sql.data) &&
+			    !script_send(run->db, &step, run->error,
+					 run->error_size))
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool install_routines(const struct migrate *run)
 {
 	size_t changed;
@@ -599,7 +629,7 @@ static bool install_routines(const struct migrate *run)
 	if (!count_changed(run, false, &changed))
 		return false;
 	if (changed == 0 && !run->options->force &&
-	    run->summary->migrations == 0)
+	    run->summary->migrations == 0 && grant_again(run))
 		return true;
 	if (!fine(run, db_run(run->db, &routines_clear_statement, NULL, NULL),
 		  routines_clear_statement.name))

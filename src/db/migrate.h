@@ -15,7 +15,9 @@ struct config;
  *                         each statement is a step, recorded before and after,
  *                         since DDL commits by itself
  *   routines/NN_name.sql  procedures, views, roles: all are re-created, in
- *                         the order of their names, when one has changed
+ *                         the order of their names, when one has changed;
+ *                         GRANT, CREATE ROLE and ALTER DATABASE are said
+ *                         every time
  *   audit.sql             the audit's views, after the routines
  *
  * It refuses a migration that was changed after it was applied, a number

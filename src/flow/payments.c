@@ -259,6 +259,9 @@ enum db_result payment_authorize_run(const struct flow *flow, void *arg,
 		return result;
 	if (strcmp(authorize->facts.outcome, "replay") == 0)
 		return authorize_recall(flow, authorize);
+	*refusal = error_of_outcome(authorize->facts.outcome);
+	if (*refusal != ERR_NONE)
+		return DB_OK;
 	if (authorize->facts.card_id == 0) {
 		*refusal = ERR_NOT_FOUND;
 		return DB_OK;
@@ -277,6 +280,7 @@ struct authorize_tx {
 	const struct flow *flow;
 	struct payment_authorize *authorize;
 	bool explain;
+	enum error_code refusal;
 };
 
 static enum db_tx_next authorize_body(struct db *db, void *arg,
@@ -286,10 +290,14 @@ static enum db_tx_next authorize_body(struct db *db, void *arg,
 	struct payment_authorize *authorize = tx->authorize;
 
 	(void)db;
+	tx->refusal = ERR_NONE;
 	if (strcmp(authorize->facts.outcome, "replay") == 0) {
 		*result = authorize_recall(tx->flow, authorize);
 		return *result == DB_OK ? DB_TX_ROLLBACK : DB_TX_FAILED;
 	}
+	tx->refusal = error_of_outcome(authorize->facts.outcome);
+	if (tx->refusal != ERR_NONE)
+		return DB_TX_ROLLBACK;
 	authorize_decide(tx->flow, authorize);
 	authorize_conclude(tx->flow, authorize);
 	return tx->explain ? DB_TX_ROLLBACK : DB_TX_COMMIT;
@@ -300,7 +308,7 @@ static enum error_code authorize_tx(const struct flow *flow,
 				    bool explain)
 {
 	struct authorization_key key = authorize_key(authorize);
-	struct authorize_tx context = {flow, authorize, explain};
+	struct authorize_tx context = {flow, authorize, explain, ERR_NONE};
 	struct db_tx tx = {
 		.start = &authorization_open_statement,
 		.start_params = &key,
@@ -319,7 +327,7 @@ static enum error_code authorize_tx(const struct flow *flow,
 		if (result != DB_LOST || !in_doubt)
 			break;
 	}
-	return error_of_result(result);
+	return result == DB_OK ? context.refusal : error_of_result(result);
 }
 
 enum error_code payment_authorize(const struct flow *flow,

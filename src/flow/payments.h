@@ -38,7 +38,8 @@ struct payment_authorize {
 enum db_result payment_authorize_run(const struct flow *flow, void *arg,
 				     enum error_code *refusal);
 /* The network's: a transaction of its own in two round trips; row is not read
- * unless the answer is a repeated one. */
+ * unless the answer is a repeated one. ERR_INVALID_PARAMETER: the reference is
+ * another kind of message's. */
 enum error_code payment_authorize(const struct flow *flow,
 				  struct payment_authorize *authorize);
 /* Decides without a trace: the effect must be rolled back, and it is. */

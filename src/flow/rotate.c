@@ -152,6 +152,8 @@ static const struct {
 	[SEALED_BODIES] = {"an event", KEY_EVENT},
 	[SEALED_ANSWERS] = {"a receiver's answer", KEY_EVENT},
 	[SEALED_API_KEYS] = {"an API key", KEY_API_KEY},
+	[SEALED_CODES] = {"a 3-D Secure code", KEY_OTP},
+	[SEALED_TOLD_CODES] = {"an event's 3-D Secure code", KEY_OTP},
 };
 
 static enum db_tx_next others_body(struct db *db, void *arg,
@@ -197,7 +199,7 @@ static void tell_progress(struct rotate *run, int64_t *told)
 	*told = done;
 	run->tell(arena_printf(run->arena,
 			       "re-encrypted %lld card numbers, %lld answers, "
-			       "%lld of API keys and webhooks",
+			       "%lld of API keys, webhooks and 3-D Secure",
 			       (long long)run->totals->cards,
 			       (long long)run->totals->replies,
 			       (long long)run->totals->others));
@@ -365,7 +367,7 @@ static void tell_unused(const struct rotate *run)
 			root ? "key %u: no ciphertext is under it, but it is "
 			       "the root: its line must stay"
 			     : "key %u: no ciphertext is under it, its line "
-			       "may go",
+			       "may go once no backup from before this is kept",
 			id));
 		root = false;
 	}

@@ -11,9 +11,10 @@ struct db;
 struct keyring;
 
 /*
- * Re-encrypts card numbers, kept answers, kept API keys and what webhooks keep
- * (secrets, bodies, what receivers answered) under the ring's present key, in
- * short transactions, while the service runs and beside another of its kind.
+ * Re-encrypts card numbers, kept answers, kept API keys, what webhooks keep
+ * (secrets, bodies, what receivers answered) and 3-D Secure codes with the
+ * copies of them that events hold, under the ring's present key, in short
+ * transactions, while the service runs and beside another of its kind.
  * What was done stays done when it is stopped. tell is called with lines for a
  * human. False with error when a row cannot be opened or the database fails.
  */

@@ -115,6 +115,12 @@ static bool is_ascii(const char *text)
 	return true;
 }
 
+static bool is_segment(const char *text)
+{
+	return strchr(text, '/') == NULL && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0;
+}
+
 static bool read_text(struct reader *reader, const struct spec_field *field,
 		      const char *path, const struct input *input,
 		      const char **out)
@@ -126,6 +132,9 @@ static bool read_text(struct reader *reader, const struct spec_field *field,
 			      "must not contain control characters");
 	if (field->ascii && !is_ascii(input->text))
 		return refuse(reader, INVALID, path, "must be ASCII");
+	if (field->segment && !is_segment(input->text))
+		return refuse(reader, INVALID, path,
+			      "must be without / and neither . nor ..");
 	if (!check_count(reader, field, path, (int64_t)utf8_length(input->text),
 			 "be", "character"))
 		return false;
@@ -661,10 +670,12 @@ static void print_kind(struct text *out, const struct spec_field *field)
 	case SPEC_TEXT:
 		print_type(out, "string", field);
 		print_bounds(out, field, "minLength", "maxLength");
-		text_add(out, field->ascii ? ",\"pattern\":\"^[ -~]*$\""
-					   : ",\"pattern\":"
-					     "\"^[^\\\\u0000-\\\\u001F"
-					     "\\\\u007F]*$\"");
+		text_add(out, field->segment ? ",\"pattern\":\"^(?!\\\\.{1,2}$)"
+					       "[ -.0-~]*$\""
+			      : field->ascii ? ",\"pattern\":\"^[ -~]*$\""
+					     : ",\"pattern\":"
+					       "\"^[^\\\\u0000-\\\\u001F"
+					       "\\\\u007F]*$\"");
 		break;
 	case SPEC_DIGITS:
 		print_type(out, "string", field);

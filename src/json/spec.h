@@ -43,6 +43,7 @@ struct spec_field {
 	enum spec_kind kind;
 	bool required;
 	bool ascii;	  /* SPEC_TEXT: an id or code, ASCII only */
+	bool segment;	  /* ascii, and can stand in a path between slashes */
 	bool nullable;	  /* JSON null is taken and reads as the zero value */
 	int64_t min, max; /* both 0: unbounded */
 	enum error_code too_small, too_large; /* instead of invalid_parameter */

@@ -150,6 +150,22 @@ const struct statement sealed_rows_statements[SEALED_KINDS] = {
 		     " WHERE id >= ? AND (id > ? OR 0 > ?)"
 		     " AND CONV(HEX(LEFT(key_sealed, 2)), 16, 10) + 0 <> ?"
 		     " ORDER BY id LIMIT 50"),
+	[SEALED_CODES] =
+		ROWS("sealed_codes",
+		     "SELECT id, 0, public_id, otp_sealed FROM challenges"
+		     " WHERE id >= ? AND (id > ? OR 0 > ?)"
+		     " AND CONV(HEX(LEFT(otp_sealed, 2)), 16, 10) + 0 <> ?"
+		     " ORDER BY id LIMIT 50"),
+	[SEALED_TOLD_CODES] =
+		ROWS("sealed_told_codes",
+		     "SELECT id, 0, JSON_VALUE(snapshot, '$.public_id'),"
+		     " UNHEX(JSON_VALUE(snapshot, '$.otp_sealed')) FROM events"
+		     " WHERE id >= ? AND (id > ? OR 0 > ?)"
+		     " AND type IN ('3ds.challenge', '3ds.completed',"
+		     " '3ds.expired')"
+		     " AND CONV(LEFT(JSON_VALUE(snapshot, '$.otp_sealed'), 4),"
+		     " 16, 10) + 0 <> ?"
+		     " ORDER BY id LIMIT 50"),
 };
 const struct statement sealed_change_statements[SEALED_KINDS] = {
 	[SEALED_SECRETS] = CHANGE("sealed_secret_change",
@@ -174,4 +190,15 @@ const struct statement sealed_change_statements[SEALED_KINDS] = {
 				   "UPDATE api_keys SET key_sealed = ?"
 				   " WHERE id = ? AND 0 = ?"
 				   " AND key_sealed = ?"),
+	[SEALED_CODES] = CHANGE("sealed_code_change",
+				"UPDATE challenges SET otp_sealed = ?"
+				" WHERE id = ? AND 0 = ?"
+				" AND otp_sealed = ?"),
+	[SEALED_TOLD_CODES] =
+		CHANGE("sealed_told_code_change",
+		       "UPDATE events SET snapshot = JSON_REPLACE(snapshot,"
+		       " '$.otp_sealed', LOWER(HEX(?)))"
+		       " WHERE id = ? AND 0 = ?"
+		       " AND JSON_VALUE(snapshot, '$.otp_sealed')"
+		       " = LOWER(HEX(?))"),
 };

@@ -52,9 +52,9 @@ struct sealed_reply_change {
 };
 
 /*
- * What webhooks and API keys keep sealed. Each kind is read in the order of id
- * and number, from what follows a row; context is what the ciphertext belongs
- * to.
+ * What webhooks, API keys and 3-D Secure keep sealed. Each kind is read in the
+ * order of id and number, from what follows a row; context is what the
+ * ciphertext belongs to.
  */
 struct sealed_row {
 	int64_t id, number;
@@ -79,6 +79,8 @@ enum sealed_kind {
 	SEALED_BODIES,
 	SEALED_ANSWERS,
 	SEALED_API_KEYS,
+	SEALED_CODES,
+	SEALED_TOLD_CODES, /* after those they are copied from */
 	SEALED_KINDS
 };
 

@@ -97,6 +97,8 @@ class Link:
     def request(self, method, path, headers, body, timeout):
         began = time.monotonic()
         link = self.connection(timeout)
+        headers = {name: value for name, value in headers.items()
+                   if value is not None}
         try:
             link.request(method,
                          urllib.parse.quote(path, safe="!#$%&'()*+,/:;=?@[]~"),
@@ -106,6 +108,7 @@ class Link:
                          time.monotonic() - began)
         except (OSError, http.client.HTTPException) as error:
             link.close()
+            del self.local.link
             raise NoAnswer(f"{method} {path}: {error!r}") from error
 
 

@@ -128,9 +128,10 @@ class Pool:
 class Nginx:
     """The site as shipped on ports of its own; its limits multiplied."""
 
-    def __init__(self, env, folder, upstream=None, limit_scale="0"):
+    def __init__(self, env, folder, upstream=None, limit_scale="0", local=""):
         self.env = env
         self.folder = pathlib.Path(folder)
+        self.local = local  # more of the public server
         self.port, self.network_port = free_port(), free_port()
         self.access_log = self.folder / "access.log"
         self.network_log = self.folder / "network.log"
@@ -160,7 +161,7 @@ class Nginx:
                f"error_log {self.site_log} emerg;\n")
         (local / "local-listen.conf").write_text(
             f"listen 127.0.0.1:{self.port} ssl http2 default_server;\n{tls}"
-            f"access_log {self.access_log} cardstock;\n")
+            f"access_log {self.access_log} cardstock;\n{self.local}")
         (local / "local-network.conf").write_text(
             f"listen 127.0.0.1:{self.network_port} ssl http2;\n{tls}"
             f"access_log {self.network_log} cardstock;\n"

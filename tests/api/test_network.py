@@ -7,6 +7,7 @@ import os
 import random
 import re
 import subprocess
+import urllib.parse
 
 import pytest
 import requests
@@ -212,6 +213,151 @@ def test_message_references(api, network, numbered):
     assert api.get(f"/cards/{numbered['id']}").body == shown
 
 
+def test_early_reversals(api, network, numbered):
+    """Each is kept with its reference, and releases once."""
+    body = authorization(numbered, 10)
+    path = f"/authorizations/{body['network_ref']}/reversal"
+    part = {"amount": 4, "message_ref": "m-1"}
+    for _ in range(2):
+        assert network.post(path, part)["response_code"] == "25"
+    held = network.post("/authorizations", body)
+    assert (held["approved"], held["approved_amount"]) == (True, 10)
+    again = network.post(path, part)
+    assert (again.status, again["approved"], again["approved_amount"],
+            again["balance"]) == (200, True, 4, 94), again
+    assert api.get(f"/transactions/{held['transaction_id']}")["pending"] == 6
+
+
+def test_a_full_early_reversal_after_a_part(api, network, numbered):
+    body = authorization(numbered, 10)
+    path = f"/authorizations/{body['network_ref']}/reversal"
+    kept = [{"amount": 4, "message_ref": "m-1"}, {"message_ref": "m-2"},
+            {"amount": 500, "message_ref": "m-3"}]
+    for message in kept:
+        assert network.post(path, message)["response_code"] == "25"
+    held = network.post("/authorizations", body)
+    shown = api.get(f"/transactions/{held['transaction_id']}")
+    assert (shown["status"], shown["pending"]) == ("voided", 0)
+    for message in kept:
+        reply = network.post(path, message)
+        assert (reply.status, reply["approved"]) == (200, True), reply
+    assert api.get(f"/cards/{numbered['id']}")["balance"] == 100
+
+
+def test_a_clearing_of_all_again(api, network, numbered):
+    """Neither amount nor reference: the first answer again."""
+    body = authorization(numbered, 10)
+    network.post("/authorizations", body)
+    path = f"/authorizations/{body['network_ref']}/clearing"
+    first = network.post(path, {})
+    assert (first.status, first["approved_amount"]) == (200, 10), first
+    assert network.post(path, {}).raw == first.raw
+    assert api.get(f"/cards/{numbered['id']}")["balance"] == 90
+
+
+@pytest.mark.parametrize("given, missing", [
+    ({"merchant_amount": 9}, "merchant_currency"),
+    ({"merchant_currency": "EUR"}, "merchant_amount")])
+def test_half_of_a_foreign_clearing(api, network, owner, numbered, given,
+                                    missing):
+    body = authorization(numbered, 10, merchant_amount=9,
+                         merchant_currency="EUR")
+    held = network.post("/authorizations", body)
+    before = trace(owner, numbered)
+    reply = network.post(f"/authorizations/{body['network_ref']}/clearing",
+                         given)
+    assert (reply.status, reply.error, reply.body.get("param")) == \
+        (400, "missing_parameter", missing), reply
+    reply = api.post("/simulate/clearing", {
+        "transaction_id": held["transaction_id"], **given})
+    assert (reply.status, reply.error, reply.body.get("param")) == \
+        (400, "missing_parameter", missing), reply
+    assert trace(owner, numbered) == before
+
+
+def test_an_advice_of_nothing(api, network, numbered):
+    """Accepted as any other: it replaces what is held."""
+    body = authorization(numbered, 10)
+    held = network.post("/authorizations", body)
+    path = f"/authorizations/{body['network_ref']}/advice"
+    for _ in range(2):
+        reply = network.post(path, {"amount": 0, "message_ref": "a-0"})
+        assert (reply.status, reply["approved"], reply["approved_amount"],
+                reply["response_code"], reply["balance"]) == \
+            (200, True, 0, "00", 100), reply
+    shown = api.get(f"/transactions/{held['transaction_id']}")
+    assert (shown["status"], shown["pending"], shown["amount"]) == \
+        ("voided", 0, 0)
+
+
+KINDS = ["authorizations", "force_posts", "refunds"]
+
+
+@pytest.mark.parametrize("first", KINDS)
+@pytest.mark.parametrize("then", KINDS)
+def test_a_reference_of_another_kind(api, network, owner, numbered, first,
+                                     then):
+    """Each kind of message has references of its own: nothing is done, and
+    nothing is answered that was not."""
+    if first == then:
+        return
+    body = {"network_ref": reference(), "pan": numbered["pan"], "amount": 5,
+            "merchant": shop()}
+    made = network.post(f"/{first}", body)
+    assert made["approved"] is True, made
+    before = trace(owner, numbered)
+    reply = network.post(f"/{then}", body)
+    assert (reply.status, reply.error, reply.body.get("param"),
+            reply.body["response_code"] if "response_code" in reply.body
+            else "30") == (400, "invalid_parameter", "network_ref", "30")
+    assert trace(owner, numbered) == before
+    assert network.post(f"/{first}", body).raw == made.raw
+
+
+def test_a_force_post_after_a_decline(network, numbered):
+    """A clearing is never declined."""
+    body = authorization(numbered, 500)
+    assert network.post("/authorizations", body)["approved"] is False
+    unknown = {"network_ref": reference(), "pan": "4916530000000000",
+               "amount": 5, "merchant": shop()}
+    assert network.post("/authorizations", unknown)["response_code"] == "14"
+    for ref in (body["network_ref"], unknown["network_ref"]):
+        reply = network.post("/force_posts", {
+            "network_ref": ref, "pan": numbered["pan"], "amount": 5,
+            "merchant": shop()})
+        assert (reply.status, reply.error, reply.body.get("param")) == \
+            (400, "invalid_parameter", "network_ref"), reply
+
+
+def test_a_refund_with_its_purchases_reference(api, network, numbered):
+    body = authorization(numbered, 10)
+    network.post("/authorizations", body)
+    network.post(f"/authorizations/{body['network_ref']}/clearing", {})
+    reply = network.post("/refunds", {
+        "network_ref": body["network_ref"], "amount": 10,
+        "original_network_ref": body["network_ref"]})
+    assert (reply.status, reply.error, reply.body.get("param")) == \
+        (400, "invalid_parameter", "network_ref"), reply
+    assert api.get(f"/cards/{numbered['id']}")["balance"] == 90
+
+
+@pytest.mark.parametrize("card", [{"pan": "4916530000000000"},
+                                  {"card_id": MISSING_CARD}])
+def test_a_refund_of_a_purchase_to_nobody(api, network, owner, numbered,
+                                          card):
+    """The card that is named is the purchase's, or nothing is paid."""
+    body = authorization(numbered, 10)
+    network.post("/authorizations", body)
+    network.post(f"/authorizations/{body['network_ref']}/clearing", {})
+    before = trace(owner, numbered)
+    reply = network.post("/refunds", {
+        "network_ref": reference(), "amount": 5,
+        "original_network_ref": body["network_ref"], **card})
+    assert (reply.status, reply["response_code"], reply["approved"]) == \
+        (200, "25", False), reply
+    assert trace(owner, numbered)[1:] == before[1:]
+
+
 def test_what_it_refuses_to_do(api, network, numbered):
     """A business refusal: 400 with the code, nothing changed."""
     body = authorization(numbered, 10)
@@ -316,6 +462,11 @@ CHANGES = [
     ({"network_ref": ""}, "network_ref"), ({"network_ref": "x" * 65},
                                            "network_ref"),
     ({"network_ref": "ä"}, "network_ref"),
+    # No path could name the purchase.
+    ({"network_ref": "a/b"}, "network_ref"), ({"network_ref": "/"},
+                                              "network_ref"),
+    ({"network_ref": "."}, "network_ref"), ({"network_ref": ".."},
+                                            "network_ref"),
     ({"pan": 4916530000000000}, "pan"), ({"pan": "4916 5300"}, "pan"),
     ({"pan": "1" * 20}, "pan"), ({"card_id": "card_x"}, "pan"),
     ({"amount": None}, "amount"), ({"amount": -1}, "amount"),
@@ -389,11 +540,15 @@ def test_bodies_of_another_type(network, numbered):
     ({"amount": 0}, "amount"), ({"amount": -5}, "amount"),
     ({"amount": "5"}, "amount"), ({"amount": 5.001}, "amount"),
     ({"amount": True}, "amount"), ({"amount": 1, "final": "yes"}, "final"),
+    ({"amount": 1, "message_ref": "a/b"}, "message_ref"),
+    ({"amount": 1, "message_ref": ".."}, "message_ref"),
     ({"amount": 1, "message_ref": ""}, "message_ref"),
     ({"amount": 1, "message_ref": "x" * 65}, "message_ref"),
     ({"amount": 1, "transaction_id": "x"}, "transaction_id")])
 def test_malformed_messages(api, network, owner, numbered, kind, body,
                             param):
+    if kind == "advice" and body == {"amount": 0}:
+        return  # nothing is to be held any more
     made = authorization(numbered)
     network.post("/authorizations", made)
     before = trace(owner, numbered)
@@ -422,6 +577,22 @@ def test_malformed_postings(network, owner, numbered, path, change, param):
     assert trace(owner, numbered) == before
 
 
+@pytest.mark.parametrize("ref", [
+    "a", "...", ".a", "a b", "a%b", "a?b", "a#b", "a;b",
+    "~!@$^&*()+=|\\\"'<>"])
+def test_references_with_all_that_is_printable(network, numbered, ref):
+    """What an authorization takes, a later message finds."""
+    body = {**authorization(numbered, 5), "network_ref": reference() + ref}
+    if ref == "...":
+        body["network_ref"] = "." * (3 + random.randrange(62))
+    made = network.post("/authorizations", body)
+    assert made.status == 200, made
+    path = urllib.parse.quote(body["network_ref"], safe="")
+    reply = network.post(f"/authorizations/{path}/advice", {"amount": 0})
+    assert (reply.status, reply["transaction_id"]) == \
+        (200, made["transaction_id"]), reply
+
+
 @pytest.mark.parametrize("ref", ["%C3%A4", "a%20b", "x" * 65, "%00", "a%2Fb",
                                  "%ff"])
 @pytest.mark.parametrize("kind", ["increment", "advice", "reversal",
@@ -440,8 +611,8 @@ def test_references_that_nothing_can_have(network, kind, ref):
     ("message_ref", "reversal"), ("message_ref", "clearing"),
     ("message_ref", "increment"), ("message_ref", "advice")])
 def test_references_in_ascii(network, owner, numbered, name, path):
-    """Printable ASCII, as references are kept."""
-    for text in ("ä", "a\u0007b", "\u20ac" * 21):
+    """Printable ASCII, as references are kept; and what a path can name."""
+    for text in ("ä", "a\u0007b", "\u20ac" * 21, "a/b", ".", ".."):
         if path[0] == "/":
             body = {"network_ref": reference(), "pan": numbered["pan"],
                     "amount": 5, "merchant": shop(), name: text}

@@ -5,6 +5,7 @@ the rate limits, scaled down so that a test can reach them."""
 
 import json
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -607,3 +608,62 @@ def test_scale_limits_is_strict(env):
                               input=b"rate=1r/m", capture_output=True)
         assert done.returncode == 2, wrong
         assert b"usage" in done.stderr
+
+
+def blocks(env, first):
+    """The page's indented block that begins with the line."""
+    page = (env.src / "docs/nginx.md").read_text()
+    found = re.search(rf"^    {re.escape(first)}\n(?:    .*\n)*", page, re.M)
+    return re.sub("^    ", "", found[0], flags=re.M)
+
+
+def test_other_rates_as_the_page_says(env, tmp_path):
+    """What is packaged stays; what stands in its place is a file."""
+    share, etc = tmp_path / "share/nginx", tmp_path / "etc/cardstock"
+    share.mkdir(parents=True)
+    etc.mkdir(parents=True)
+    for name in ("limits.conf", "scale-limits"):
+        shutil.copy(env.src / "nginx" / name, share / name)
+    (etc / "limits.conf").symlink_to(share / "limits.conf")
+    packaged = (share / "limits.conf").read_text()
+    commands = blocks(env, "cd /usr/share/cardstock/nginx").replace(
+        "/usr/share/cardstock/nginx", str(share)).replace(
+        "/etc/nginx/cardstock", str(etc)).replace(
+        "nginx -t && systemctl reload nginx\n", "")
+    for _ in range(2):
+        subprocess.run(["sh", "-eu", "-c", commands], check=True)
+        assert (share / "limits.conf").read_text() == packaged
+        assert not (etc / "limits.conf").is_symlink()
+        assert "zone=cardstock_minute:20m rate=500r/m" in (
+            etc / "limits.conf").read_text()
+
+
+def test_metrics_of_each_pool(env, tmp_path_factory):
+    """As the page says: a path a pool, for operators only."""
+    location = blocks(env, "location = /metrics/1 {")
+    folder = tmp_path_factory.mktemp("m")
+    pools = [Pool(env, tmp_path_factory.mktemp("m"), workers=number).start()
+             for number in (1, 3)]
+    local = "".join(location.replace("/metrics/1", f"/metrics/{pool.workers}")
+                    .replace("192.0.2.11:9000", f"unix:{pool.socket}")
+                    for pool in pools)
+    nginx = Nginx(env, folder / "n", upstream=pools[0].socket, local=local)
+    operators = "cardstock/local-operators.conf"
+    try:
+        nginx.start()
+        assert nginx.request("GET", "/metrics/1")[0] == 403
+        nginx.stop()
+        (nginx.folder / operators).write_text("allow 127.0.0.1;\n")
+        nginx.start()
+        for pool in pools * 2:
+            status, headers, body = nginx.request(
+                "GET", f"/metrics/{pool.workers}")
+            assert status == 200
+            assert headers["X-Request-Id"].startswith("req_")
+            assert pool.workers == sum(map(int, re.findall(
+                r'(?m)^cardstock_workers\{state="\w+"\} (\d+)$',
+                body.decode())))
+    finally:
+        nginx.stop()
+        for pool in pools:
+            pool.stop()

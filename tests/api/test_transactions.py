@@ -438,7 +438,7 @@ def test_without_a_card(api):
 @pytest.mark.parametrize("kind", ["increment", "advice", "clearing",
                                   "reversal"])
 @pytest.mark.parametrize("change, param", [
-    ({"amount": 0}, "amount"), ({"amount": -5}, "amount"),
+    ({"amount": 0.001}, "amount"), ({"amount": -5}, "amount"),
     ({"amount": "5"}, "amount"), ({"transaction_id": 7}, "transaction_id"),
     ({"transaction_id": None}, "transaction_id"), ({"final": 1}, "final"),
     ({"colour": "red"}, "colour")])
@@ -463,7 +463,7 @@ def test_messages_that_need_an_amount(api, card, kind):
      "amount"),
     ("force_post", {"card_id": "C", "amount": 5}, "merchant"),
     ("refund", {"amount": 5, "merchant": shop()}, "card_id"),
-    ("refund", {"card_id": "C", "amount": 5}, "merchant"),
+    ("refund", {"card_id": "C", "amount": 5, "merchant": None}, "merchant"),
     ("refund", {"card_id": "C", "merchant": shop()}, "amount"),
     ("refund", {"card_id": "C", "transaction_id": MISSING, "amount": 5},
      "transaction_id")])
@@ -541,6 +541,48 @@ def test_messages_that_come_too_late(api, card):
             "transaction_not_pending")
     shown = api.get(f"/cards/{card['id']}")
     assert (shown["balance"], shown["pending"]) == (90, 0)
+
+
+def test_a_refund_without_a_merchant(api, owner, card):
+    """Of a card alone: from the sandbox's own merchant."""
+    refund = api.post("/simulate/refund", {"card_id": card["id"],
+                                           "amount": 5})
+    assert refund.status == 201, refund
+    assert (refund["type"], refund["amount"], refund["balance_after"],
+            refund["original_transaction_id"]) == ("refund", 5, 105, None)
+    assert refund["merchant"] == {
+        "name": "Sandbox", "category": "shopping", "mcc": "5999",
+        "country": "US", "city": None, "id": None}
+    events(owner, card["id"])
+
+
+def test_an_advice_of_nothing(api, card):
+    made = authorize(api, card, 20)
+    done = say(api, "advice", made, amount=0)
+    assert (done.status, done["status"], done["pending"]) == \
+        (201, "voided", 0), done
+    refused(say(api, "advice", made, amount=-1), 400, "amount_too_small",
+            "amount")
+    for kind in ("increment", "clearing", "reversal"):
+        refused(say(api, kind, made, amount=0), 400, "amount_too_small",
+                "amount")
+    assert api.get(f"/cards/{card['id']}")["balance"] == 100
+
+
+def test_a_reference_of_another_kind(api, card):
+    ref = unique()
+    body = {"card_id": card["id"], "network_ref": ref, **GOOD}
+    made = api.post("/simulate/authorization", body)
+    assert made.status == 201, made
+    for kind in ("force_post", "refund"):
+        for key in (None, unique()):
+            refused(api.post(f"/simulate/{kind}", body, idempotency=key),
+                    400, "invalid_parameter", "network_ref")
+    ref = unique()
+    body["network_ref"] = ref
+    assert api.post("/simulate/force_post", body).status == 201
+    refused(api.post("/simulate/authorization", body), 400,
+            "invalid_parameter", "network_ref")
 
 
 # --- once and again -----------------------------------------------------------

@@ -24,7 +24,7 @@ numbers = itertools.count(1)
 class Server:
     """mariadbd on a socket in a folder of its own, with durable commits."""
 
-    def __init__(self):
+    def __init__(self, *options):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardstock-sql-"))
         self.socket = self.folder / "socket"
         data = self.folder / "data"
@@ -44,7 +44,7 @@ class Server:
             f"--log-error={self.folder}/error.log",
             "--innodb-buffer-pool-size=64M", "--performance-schema=OFF",
             "--innodb-flush-log-at-trx-commit=1", "--secure-timestamp=YES",
-            "--character-set-server=utf8mb4"]
+            "--character-set-server=utf8mb4", *options]
         self.process = None
         self.start()
 

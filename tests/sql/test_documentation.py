@@ -12,6 +12,9 @@ def test_statements_of_the_page(world):
     statements = [s.strip() for block in re.findall(r"```sql\n(.*?)```", page, re.S)
                   for s in re.sub(r"--.*", "", block).split(";") if s.strip()]
     assert len(statements) > 40
+    # The README has the first ten, word for word.
+    ten = re.search(r"```sql\n.*?```", page, re.S)[0]
+    assert ten in (SRC / "README.md").read_text()
     key = query(world.admin, "CALL admin_key_issue(%s, 'test', NULL, 'read',"
                 " NULL, NULL, NULL)", world.account)[0]["key_id"]
     card = world.card(last4="2039")
@@ -31,7 +34,7 @@ def test_statements_of_the_page(world):
         world.admin, "SELECT routine_name AS name FROM"
         " information_schema.routines WHERE routine_schema = DATABASE()")}
     assert granted - called == {"admin_account_close"}
-    query(world.admin, "CALL admin_wallet_adjust(%s, 'live', -45000, 'x')",
+    query(world.admin, "CALL admin_wallet_adjust(%s, 'live', -94000, 'x')",
           world.account)
     query(world.admin, "CALL admin_account_close(%s)", world.account)
     query(world.admin, "CALL admin_category_set(7311, 7319, 'advertising')")

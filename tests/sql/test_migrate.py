@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cardstock-migrate: from nothing to the present, and what it refuses."""
 
+import shutil
 import subprocess
 import time
 
@@ -74,6 +75,30 @@ def test_from_nothing(database):
     for (view,) in database.sql("SHOW TABLES LIKE 'audit\\_%%'"):
         if view != "audit_log":
             assert database.sql(f"SELECT * FROM {view}") == ()
+
+
+def test_reversals_that_wait_are_kept(database, tmp_path):
+    """0006 gives each a row of its own."""
+    database.sql_dir = tmp_path / "sql"
+    shutil.copytree(SRC / "sql", database.sql_dir)
+    newer = [path for path in (database.sql_dir / "schema").iterdir()
+             if path.name >= "0006"]
+    for path in newer:
+        path.unlink()
+    (database.sql_dir / "audit.sql").write_text("")
+    migrated(database)
+    database.sql("INSERT INTO network_refs (scope, network_ref, answered,"
+                 " reversal_waiting, reversal_cents, created_at) VALUES"
+                 " (0, 'part', FALSE, TRUE, 400, '2026-01-01'),"
+                 " (0, 'all', FALSE, TRUE, NULL, '2026-01-02'),"
+                 " (0, 'none', TRUE, FALSE, 400, '2026-01-03')")
+    database.sql_dir = SRC / "sql"
+    migrated(database)
+    assert database.sql(
+        "SELECT network_ref, number, message_ref, amount_cents, event_number"
+        " FROM early_reversals ORDER BY network_ref") == (
+            ("all", 1, None, None, None), ("part", 1, None, 400, None))
+    assert database.sql("SELECT * FROM audit_network_refs") == ()
 
 
 def test_steps_and_routines(small):

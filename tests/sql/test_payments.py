@@ -489,7 +489,8 @@ def test_clear(world, network):
         4500, 1)
     again = network.clear(transaction, 4500)
     assert (again["outcome"], again["event_number"]) == ("replay", 2)
-    assert network.clear(transaction)["outcome"] == "missing_parameter"
+    again = network.clear(transaction)
+    assert (again["outcome"], again["event_number"]) == ("replay", 2)
     assert network.clear(transaction, 0)["outcome"] == "amount_too_small"
     assert network.clear("txn_none", 5)["outcome"] == "original_not_found"
     assert network.clear(None, 5, ref="none")["outcome"] == (
@@ -577,9 +578,60 @@ def test_reversal_before_its_authorization(world, network, amount, status,
     assert world.events(card)[1:] == ["transaction.authorized",
                                       "transaction.reversed"]
     assert network.authorize(card, 3000, ref) == (transaction, True)
-    if amount in (None, 3000):
-        assert network.reverse(None, amount, ref)["outcome"] == "replay"
+    again = network.reverse(None, amount, ref)
+    assert (again["outcome"], again["event_number"]) == ("replay", 2)
     assert world.row(card)["pending_cents"] == hold
+
+
+@pytest.mark.parametrize("kept, hold, released", [
+    ([("m-1", 400)], 600, [400]),
+    ([("m-1", 400), ("m-1", 400)], 600, [400]),
+    ([("m-1", 400), ("m-2", 400)], 200, [400, 400]),
+    ([("m-1", None)], 0, [1000]),
+    ([("m-1", 400), ("m-2", None)], 0, [400, 600]),
+    ([("m-1", 400), (None, None)], 0, [400, 600]),
+    ([("m-1", None), ("m-2", 400)], 0, [1000]),
+    ([("m-1", 700), ("m-2", 9000)], 0, [700, 300]),
+    # Without a reference one of the same amount is the same.
+    ([(None, 400), (None, 400)], 600, [400]),
+    ([("m-1", 400), (None, 400)], 600, [400]),
+    ([(None, 400), ("m-1", 400)], 200, [400, 400]),
+    ([(None, 400), (None, 300)], 300, [400, 300]),
+    ([(None, None), (None, 300)], 0, [1000])])
+def test_reversals_before_their_authorization(world, network, kept, hold,
+                                              released):
+    """Each is kept with its reference, and takes effect once."""
+    card = world.card(10000)
+    ref = new_ref()
+    for message, amount in kept:
+        assert network.reverse(None, amount, ref, message)["outcome"] == (
+            "original_not_found")
+    transaction = network.hold(card, 1000, ref)
+
+    def state():
+        row = network.row(transaction)
+        events = network.events(transaction)
+        assert [e["type"] for e in events[1:]] == ["reversal"] * len(released)
+        return row["hold_cents"], [e["amount_cents"] for e in events[1:]]
+
+    assert state() == (hold, released)
+    for message, amount in kept:
+        again = network.reverse(None, amount, ref, message)
+        assert again["outcome"] == "replay"
+        assert again["event_amount_cents"] in released
+    assert state() == (hold, released)
+    assert world.row(card)["balance_cents"] == 10000 - hold
+
+
+def test_reversals_before_a_verification(world, network):
+    card = world.card(100)
+    ref = new_ref()
+    network.reverse(None, None, ref, "m-1")
+    transaction, approved = network.authorize(card, 0, ref,
+                                              kind="verification")
+    assert approved and len(network.events(transaction)) == 1
+    assert network.reverse(None, None, ref, "m-1")["outcome"] == (
+        "transaction_settled")
 
 
 def test_reversal_before_a_decline(world, network):
@@ -590,6 +642,57 @@ def test_reversal_before_a_decline(world, network):
     assert not approved
     assert network.reverse(None, None, ref)["outcome"] == (
         "transaction_declined")
+
+
+def test_clear_of_all_again(world, network):
+    """Without amount and reference: a repetition once nothing is held."""
+    card = world.card(10000)
+    transaction = network.hold(card, 3000)
+    network.clear(transaction, 1000, False)
+    last = network.clear(transaction)
+    assert (last["outcome"], last["event_amount_cents"]) == ("ok", 2000)
+    again = network.clear(transaction)
+    assert (again["outcome"], again["event_number"],
+            again["cleared_cents"]) == ("replay", last["event_number"], 3000)
+    # More is held: another clearing.
+    network.advise(transaction, 500)
+    more = network.clear(transaction)
+    assert (more["outcome"], more["cleared_cents"]) == ("ok", 3500)
+    assert network.clear(transaction)["event_number"] == more["event_number"]
+    # One with a reference of its own is another.
+    assert network.clear(transaction, message="c9")["outcome"] == (
+        "missing_parameter")
+    assert network.clear(transaction, None, False)["outcome"] == (
+        "missing_parameter")
+    voided = network.hold(card, 3000)
+    network.reverse(voided)
+    assert network.clear(voided)["outcome"] == "missing_parameter"
+
+
+def test_references_of_another_kind(world, network):
+    """What one kind of message has used, another cannot."""
+    card = world.card(10000)
+    refs = {kind: new_ref() for kind in ("held", "declined", "force",
+                                         "refund", "unknown")}
+    network.hold(card, 100, refs["held"])
+    assert not network.authorize(card, 99999, refs["declined"])[1]
+    network.force(card, 100, refs["force"])
+    network.refund(card, 100, ref=refs["refund"])
+    network.close(network.read("card_none", refs["unknown"]), 100,
+                  refs["unknown"])
+    before = world.row(card)
+    for kind, ref in refs.items():
+        facts = network.read(card, ref)
+        network.query("ROLLBACK")
+        assert facts["outcome"] == ("invalid_parameter" if kind in (
+            "force", "refund") else "replay"), kind
+        assert network.force(card, 100, ref)["outcome"] == (
+            "replay" if kind == "force" else "invalid_parameter"), kind
+        assert network.refund(card, 100, ref=ref)["outcome"] == (
+            "replay" if kind == "refund" else "invalid_parameter"), kind
+    assert network.refund(None, 100, None, refs["held"], refs["held"])[
+        "outcome"] == "invalid_parameter"
+    assert world.row(card) == before
 
 
 def test_increment(world, network):
@@ -671,6 +774,12 @@ def test_refund(world, network):
     network.clear(transaction, 5000)
     assert network.refund(None, 5001, transaction)["outcome"] == (
         "refund_exceeds_purchase")
+    # A card that is named is the purchase's.
+    for other in ("card_none", world.card(100)):
+        assert network.refund(other, 1, transaction)["outcome"] == (
+            "original_not_found")
+        assert network.refund(other, 1, None, ref)["outcome"] == (
+            "original_not_found")
     own = new_ref()
     row = network.refund(None, 2000, None, ref, own)
     assert (row["outcome"], row["kind"], row["type"], row["status"],
@@ -1352,6 +1461,20 @@ def test_reversal_and_its_authorization_at_once(world, network, installation):
         assert world.row(card)["balance_cents"] == 1000
 
 
+def test_reversals_and_their_authorization_at_once(world, network,
+                                                   installation):
+    """Each releases its part once, whichever comes first."""
+    for _ in range(6):
+        card = world.card(1000)
+        ref = new_ref()
+        at_once(installation, [
+            lambda n: n.reverse(None, 200, ref, "m-1"),
+            lambda n: n.hold(card, 600, ref),
+            lambda n: n.reverse(None, 200, ref, "m-2"),
+            lambda n: n.reverse(None, 200, ref, "m-1")])
+        assert figures(world, card) == (1000, 800)
+
+
 def test_freeze_and_authorization_at_once(world, network, installation):
     card = world.card(100000)
 
@@ -1650,7 +1773,24 @@ BREAKS = [
      " WHERE kind = 'refund' AND card_id = %s"),
     ("audit_network_refs", "UPDATE network_refs AS n JOIN transactions AS t ON"
      " t.id = n.transaction_id SET n.network_ref = CONCAT(n.network_ref, 'x')"
+     " WHERE t.kind = 'force_post' AND t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET event_number = NULL WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET event_number = 1 WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET message_ref = 'm-2' WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE early_reversals JOIN network_refs USING"
+     " (scope, network_ref) JOIN transactions AS t ON t.id = transaction_id"
+     " SET early_reversals.amount_cents = 9 WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE network_refs JOIN transactions AS t ON"
+     " t.id = transaction_id SET reversal_waiting = TRUE"
      " WHERE t.card_id = %s"),
+    ("audit_network_refs", "UPDATE network_refs SET reversal_waiting = FALSE"
+     " WHERE NOT answered AND %s"),
     ("audit_balance_signs", "UPDATE cards SET status = 'active',"
      " frozen_reason = NULL WHERE status = 'frozen' AND id <> %s"),
 ]
@@ -1660,7 +1800,10 @@ BREAKS = [
 def test_audit_finds(world, view, damage):
     network = Network(world.api)
     card, debtor = world.card(10000), world.card(10)
-    network.hold(card, 100, new_ref())
+    ref = new_ref()
+    network.reverse(None, 10, ref, "m-1")
+    network.reverse(None, None, new_ref())
+    network.hold(card, 100, ref)
     settled = network.hold(card, 100, new_ref())
     network.clear(settled)
     network.refund(None, 50, settled)

@@ -747,6 +747,37 @@ def test_totals(hooks):
     assert (now["waiting"], now["oldest_s"]) == (1, 0)
 
 
+def test_lateness_is_the_couriers_own(hooks):
+    """What an endpoint asks for or brings on itself raises no alarm."""
+    held, failing, disabled, gone, well = (hooks.add() for _ in range(5))
+    hooks.happen(1)
+    query(hooks.owner, "UPDATE deliveries SET created_at = created_at"
+          " - INTERVAL 502 SECOND")
+    hooks.change(failing, failing_since="2026-01-01 00:00:00")
+    hooks.world.call("webhook_update", disabled, *[None] * 3, False)
+    hooks.world.call("webhook_delete", gone)
+
+    def late():
+        row = query(hooks.api, "SELECT waiting, oldest_s FROM courier_totals")
+        assert row[0]["waiting"] == 10
+        assert row == query(hooks.world.admin, "SELECT waiting, oldest_s FROM"
+                            " admin_queue WHERE queue = 'deliveries'")
+        return row[0]["oldest_s"]
+
+    assert 500 <= late() < 510
+    query(hooks.owner, "UPDATE deliveries AS d JOIN webhooks AS h ON h.id ="
+          " d.webhook_id SET d.created_at = UTC_TIMESTAMP() WHERE h.public_id ="
+          " %s", well)
+    assert 500 <= late() < 510
+    query(hooks.owner, "UPDATE webhooks SET held_until = UTC_TIMESTAMP()"
+          " + INTERVAL 1 HOUR WHERE public_id = %s", held)
+    assert late() < 10
+    # The wait is over: from there on it is the couriers' affair.
+    query(hooks.owner, "UPDATE webhooks SET held_until = UTC_TIMESTAMP()"
+          " - INTERVAL 72 SECOND WHERE public_id = %s", held)
+    assert 70 <= late() < 80
+
+
 # --- again -------------------------------------------------------------------
 
 def test_resend(hooks):

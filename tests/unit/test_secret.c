@@ -275,6 +275,34 @@ START_TEST(key_files_are_refused)
 }
 END_TEST
 
+/* systemd gives a service's user the right to read by an access list, whose
+ * mask shows as the group's bits. */
+START_TEST(credentials_may_be_0440)
+{
+	static const char *const elsewhere[] = {"", "/", "/tm", "/tmp/x",
+						"/nonexistent"};
+	char folder[sizeof(path)];
+
+	(void)snprintf(folder, sizeof(folder), "%s", path);
+	*strrchr(folder, '/') = '\0';
+	ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+	for (mode_t mode = 0400; mode <= 0777; mode++) {
+		struct keyring *ring = open_text("1 " KEY_A "\n", mode);
+
+		ck_assert_msg((ring != NULL) == (mode == 0400 || mode == 0440 ||
+						 mode == 0600),
+			      "%o", mode);
+		keyring_close(ring);
+	}
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		setenv("CREDENTIALS_DIRECTORY", elsewhere[i], 1);
+		ck_assert_ptr_null(open_text("1 " KEY_A "\n", 0440));
+	}
+	unsetenv("CREDENTIALS_DIRECTORY");
+	ck_assert_ptr_null(open_text("1 " KEY_A "\n", 0440));
+}
+END_TEST
+
 START_TEST(random_is_uniform_below_a_bound)
 {
 	unsigned int seen[10] = {0};
@@ -310,4 +338,4 @@ END_TEST
 SUITE("secret", hkdf_vectors, sha256_vectors, seal_opens_at_every_length,
       any_changed_bit_is_seen, rotation_keeps_the_old_readable,
       purposes_have_keys_of_their_own, key_files_are_refused,
-      random_is_uniform_below_a_bound, equal_and_wipe)
+      credentials_may_be_0440, random_is_uniform_below_a_bound, equal_and_wipe)
