@@ -614,6 +614,39 @@ START_TEST(answers_come_in_time)
 }
 END_TEST
 
+/* Who answers or delivers does not stand still; what may take hours may. */
+START_TEST(patience_is_a_roles)
+{
+	static const struct statement limit = {
+		.name = "limit",
+		.sql = "SELECT CAST(@@max_statement_time * 1000 AS INTEGER)",
+		DB_COLUMNS(id_field, struct row),
+	};
+	static const struct {
+		enum db_role role;
+		int64_t ms;
+	} table[] = {
+		{DB_ROLE_API, 3500},
+		{DB_ROLE_COURIER, 3500},
+		{DB_ROLE_KEEPER, 59500},
+		{DB_ROLE_OWNER, 0},
+	};
+	struct config same = config;
+
+	same.db_keeper_user = same.db_courier_user = config.db_user;
+	same.db_keeper_password_file = config.db_password_file;
+	same.db_courier_password_file = config.db_password_file;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct db *as = db_open(&same, table[i].role);
+		struct row row = {.id = -1};
+
+		ck_assert_int_eq(db_one(as, arena, &limit, NULL, &row), DB_OK);
+		ck_assert_int_eq(row.id, table[i].ms);
+		db_close(as);
+	}
+}
+END_TEST
+
 START_TEST(absence_is_told_at_once)
 {
 	struct config nowhere = config;
@@ -948,6 +981,7 @@ int main(void)
 	tcase_add_test(cases, start_does_not_wait_twice);
 	tcase_add_test(cases, snapshot_stands_still);
 	tcase_add_test(cases, answers_come_in_time);
+	tcase_add_test(cases, patience_is_a_roles);
 	tcase_add_test(cases, absence_is_told_at_once);
 	tcase_add_test(cases, scripts_name_the_line);
 	tcase_add_test(cases, keys_are_rotated);
