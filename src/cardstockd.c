@@ -375,8 +375,9 @@ static void pool_reload(struct master *master)
 	pool_fill(master);
 	pool_signal_stopping(master, SIGTERM);
 	notify("READY=1");
-	log_info("event=reloaded generation=%u workers=%lld",
-		 master->generation, (long long)master->setup.config.workers);
+	log_info("event=reloaded generation=%u workers=%lld key=%u",
+		 master->generation, (long long)master->setup.config.workers,
+		 keyring_present(master->setup.keyring));
 }
 
 static void socket_remove(struct master *master)
