@@ -16,7 +16,7 @@ import time
 import pymysql
 import pytest
 
-from conftest import query
+from conftest import check_books, query
 from server import SRC
 
 numbers = itertools.count(1)
@@ -1586,6 +1586,30 @@ def test_keeper_expires(world, network):
     assert query(world.api, "SELECT status FROM deposit_rows WHERE public_id ="
                  " %s", deposit["public_id"])[0]["status"] == "expired"
     assert world.row(card)["balance_cents"] == 10000
+
+
+def test_keeper_goes_on_past_what_fails(world, network):
+    """One that cannot expire stays as it is and is told of; what is due after
+    it does not wait for it."""
+    card = world.card(10000)
+    first, second = network.hold(card, 100), network.hold(card, 200)
+    ahead(world, 8 * 86400)
+    query(world.owner, "CREATE TRIGGER trial BEFORE UPDATE ON transactions FOR"
+          " EACH ROW BEGIN IF OLD.public_id = '%s' THEN SIGNAL SQLSTATE '45000'"
+          " SET MESSAGE_TEXT = 'trial'; END IF; END" % first)
+    try:
+        for _ in range(2):
+            with pytest.raises(pymysql.MySQLError, match="hold [0-9]+: error"):
+                kept(world, "keeper_holds")
+            assert network.row(second)["status"] == "expired"
+            check_books(world.owner)
+        assert network.row(first)["status"] == "pending"
+        assert world.row(card)["balance_cents"] == 9900
+    finally:
+        query(world.owner, "DROP TRIGGER trial")
+    assert kept(world, "keeper_holds") == 1
+    assert kept(world, "keeper_holds") == 0
+    assert network.row(first)["status"] == "expired"
 
 
 def test_keeper_in_real_time(world, network):
