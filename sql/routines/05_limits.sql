@@ -50,9 +50,11 @@ BEGIN
   IF p_window = 'yearly' THEN
     RETURN MAKEDATE(YEAR(p_now) + 1, 1);
   END IF;
-  SELECT MIN(start) INTO v_first FROM card_usage FORCE INDEX (PRIMARY)
+  -- The first in the key's order: MIN would read all that are in the window.
+  SELECT start INTO v_first FROM card_usage FORCE INDEX (PRIMARY)
    WHERE card_id = p_card_id AND level = 0 AND cents > 0
-     AND start > limit_window_start(p_window, p_now);
+     AND start > limit_window_start(p_window, p_now)
+   ORDER BY start LIMIT 1;
   SET v_leaves = CASE p_window WHEN 'daily' THEN v_first + INTERVAL 1 DAY
                                WHEN 'weekly' THEN v_first + INTERVAL 7 DAY
                                WHEN 'monthly' THEN v_first + INTERVAL 1 MONTH
@@ -78,10 +80,8 @@ SELECT c.id AS card_id,
        IF(c.spending_limit_cents = 0, NULL,
           limit_resets_at(c.id, c.limit_window,
             UTC_TIMESTAMP() + INTERVAL w.clock_offset_s SECOND))
-         AS limit_resets_at,
-       b.max_monthly_cents AS bin_max_monthly_cents
+         AS limit_resets_at
   FROM cards AS c
-  JOIN wallets AS w ON w.id = c.wallet_id
-  JOIN bins AS b ON b.id = c.bin_id//
+  JOIN wallets AS w ON w.id = c.wallet_id//
 
 DELIMITER ;

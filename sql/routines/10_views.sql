@@ -18,7 +18,8 @@ SELECT c.id, c.public_id, c.wallet_id, c.number, c.bin_id, b.network, c.last4,
        cl.card_id AS ledger_card_id, cl.balance_cents AS ledger_balance_cents,
        c.type, c.funding, c.limit_window, c.count_limit, c.locked_merchant,
        c.locked_merchant_name,
-       c.type = 'single_use' AND c.approval_count > 0 AS single_use_spent
+       c.type = 'single_use' AND c.approval_count > 0 AS single_use_spent,
+       b.max_monthly_cents AS bin_max_monthly_cents
   FROM cards AS c
   LEFT JOIN bins AS b ON b.id = c.bin_id
   LEFT JOIN wallets AS w ON w.id = c.wallet_id

@@ -77,7 +77,7 @@ SELECT p_outcome AS outcome, c.id, c.public_id, c.wallet_id, c.number,
        c.total_spent_cents, c.transaction_count, c.last_used_at, c.frozen_at,
        c.terminated_at, c.created_at, c.expires_at, c.mode, c.clock_offset_s,
        c.type, c.funding, c.limit_window, c.locked_merchant_name,
-       c.ledger_balance_cents, c.single_use_spent
+       c.ledger_balance_cents, c.single_use_spent, c.bin_max_monthly_cents
   FROM (SELECT 1) AS one
   LEFT JOIN card_rows AS c
     ON c.id = IF(p_outcome = 'ok', p_card_id, NULL)//
@@ -94,7 +94,8 @@ SELECT p_outcome AS outcome,
        c.metadata, c.total_spent_cents, c.transaction_count, c.last_used_at,
        c.frozen_at, c.terminated_at, c.created_at, c.expires_at, c.mode,
        c.clock_offset_s, c.type, c.funding, c.limit_window,
-       c.locked_merchant_name, c.ledger_balance_cents, c.single_use_spent
+       c.locked_merchant_name, c.ledger_balance_cents, c.single_use_spent,
+       c.bin_max_monthly_cents
   FROM (SELECT 1) AS one
   LEFT JOIN card_rows AS c
     ON c.id = IF(p_outcome = 'ok', p_card_id, NULL)//
@@ -313,7 +314,8 @@ BEGIN
 END//
 
 -- What the operator, the ledger or a fallen deposit froze is not the
--- customer's to unfreeze; a card in debt stays frozen, whoever asks.
+-- customer's to unfreeze; a card in debt, or that draws on a wallet in debt,
+-- stays frozen, whoever asks.
 CREATE OR REPLACE PROCEDURE card_unfreeze_apply(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_public_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -332,6 +334,9 @@ BEGIN
   CALL card_lock(p_wallet_id, p_public_id, p_card_id, v_bin, v_status,
                  v_reason, v_balance, v_wallet_account, v_card_account,
                  v_now);
+  SELECT l.balance_cents INTO v_balance
+    FROM cards AS c JOIN ledger_accounts AS l ON l.id = v_wallet_account
+   WHERE c.id = p_card_id AND c.funding = 'wallet';
   SET p_outcome = CASE
     WHEN p_card_id IS NULL THEN 'not_found'
     WHEN v_status = 'terminated' THEN 'card_terminated'
@@ -386,10 +391,28 @@ BEGIN
      WHERE id = p_card_id;
     CALL card_count_move(p_wallet_id, v_bin, v_status, 'terminated');
     CALL card_event(p_card_id, 'card.terminated', v_journal);
+    IF p_refunded_cents > 0 THEN
+      CALL wallet_cards_cure(p_wallet_id);
+    END IF;
   END IF;
 END//
 
--- Unfreezes the cards whose debt was their wallet's, now that it is paid. The
+-- Unfreezes a card that was frozen for a debt, which is paid now. It does not
+-- freeze it for being below auto_freeze_at: the next event does.
+CREATE OR REPLACE PROCEDURE card_cure(
+  IN p_card_id BIGINT UNSIGNED, IN p_wallet_id BIGINT UNSIGNED,
+  IN p_bin_id VARCHAR(8) CHARACTER SET ascii)
+MODIFIES SQL DATA
+BEGIN
+  UPDATE cards SET status = 'active', frozen_reason = NULL, frozen_at = NULL
+   WHERE id = p_card_id AND status = 'frozen' AND frozen_reason = 'overdrawn';
+  IF ROW_COUNT() > 0 THEN
+    CALL card_count_move(p_wallet_id, p_bin_id, 'frozen', 'active');
+    CALL card_event(p_card_id, 'card.unfrozen', NULL);
+  END IF;
+END//
+
+-- Unfreezes the cards whose debt was their wallet's, where it is paid. The
 -- caller holds the wallet's row.
 CREATE OR REPLACE PROCEDURE wallet_cards_cure(IN p_wallet_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
@@ -402,12 +425,7 @@ FOR cured IN (SELECT c.id, c.bin_id
                                AND c.funding = 'wallet'
                WHERE w.id = p_wallet_id ORDER BY c.id)
 DO
-  UPDATE cards SET status = 'active', frozen_reason = NULL, frozen_at = NULL
-   WHERE id = cured.id AND status = 'frozen' AND frozen_reason = 'overdrawn';
-  IF ROW_COUNT() > 0 THEN
-    CALL card_count_move(p_wallet_id, cured.bin_id, 'frozen', 'active');
-    CALL card_event(cured.id, 'card.unfrozen', NULL);
-  END IF;
+  CALL card_cure(cured.id, p_wallet_id, cured.bin_id);
 END FOR//
 
 CREATE OR REPLACE PROCEDURE card_update(
@@ -515,11 +533,7 @@ BEGIN
     END IF;
     CALL card_event(v_card, 'card.funded', v_journal);
     IF v_reason = 'overdrawn' AND v_balance + p_amount_cents >= 0 THEN
-      UPDATE cards SET status = 'active', frozen_reason = NULL,
-                       frozen_at = NULL
-       WHERE id = v_card;
-      CALL card_count_move(p_wallet_id, v_bin, 'frozen', 'active');
-      CALL card_event(v_card, 'card.unfrozen', NULL);
+      CALL card_cure(v_card, p_wallet_id, v_bin);
     ELSEIF v_status = 'pending_top_up' AND v_balance + p_amount_cents < 0 THEN
       -- The network was there before the first funding.
       CALL payment_freeze(v_card, v_balance + p_amount_cents, TRUE);
@@ -585,6 +599,7 @@ BEGIN
       CALL card_count_move(p_wallet_id, v_bin, 'active', 'frozen');
       CALL card_event(v_card, 'card.frozen', NULL);
     END IF;
+    CALL wallet_cards_cure(p_wallet_id);
     SELECT v_outcome AS outcome, p_public_id AS public_id,
            v_balance AS previous_balance_cents,
            p_amount_cents AS amount_cents,

@@ -62,7 +62,8 @@ ON DUPLICATE KEY UPDATE cents = cents + VALUES(cents)//
 
 -- Locks the card, and the wallet before it where its money moves. p_source is
 -- the ledger account that pays, p_back the one that gets what is released or
--- given back, which is the wallet's once the card is terminated.
+-- given back: the wallet's once the card is terminated, when the source's debt
+-- is paid.
 CREATE OR REPLACE PROCEDURE payment_lock(
   IN p_card_id BIGINT UNSIGNED, OUT p_wallet_id BIGINT UNSIGNED,
   OUT p_source BIGINT UNSIGNED, OUT p_back BIGINT UNSIGNED,
@@ -92,6 +93,20 @@ BEGIN
    WHERE c.id = p_card_id;
 END//
 
+-- Counts what cards took of a wallet, or with negative cents brought back.
+-- p_balance is the wallet's since: out of its debt with this, payment_freeze
+-- finds it in the session.
+CREATE OR REPLACE PROCEDURE wallet_spend(
+  IN p_wallet_id BIGINT UNSIGNED, IN p_cents BIGINT, IN p_balance BIGINT)
+MODIFIES SQL DATA
+BEGIN
+  UPDATE wallets SET total_spent_cents = total_spent_cents + p_cents
+   WHERE id = p_wallet_id;
+  IF p_cents < 0 AND p_balance >= 0 AND p_balance + p_cents < 0 THEN
+    SET @wallet_lifted = p_wallet_id;
+  END IF;
+END//
+
 -- ledger_post; where one side is a wallet, its total of what cards took.
 CREATE OR REPLACE PROCEDURE payment_post(
   IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
@@ -109,11 +124,48 @@ BEGIN
   END IF;
   SELECT ledger_account_id INTO v_account
     FROM wallets WHERE id = p_wallet_id;
-  IF v_account IN (p_debit, p_credit) THEN
-    UPDATE wallets
-       SET total_spent_cents = total_spent_cents
-                               + IF(v_account = p_debit, p_cents, -p_cents)
-     WHERE id = p_wallet_id;
+  IF v_account = p_debit THEN
+    CALL wallet_spend(p_wallet_id, p_cents, @ledger_debit_balance);
+  ELSEIF v_account = p_credit THEN
+    CALL wallet_spend(p_wallet_id, -p_cents, @ledger_credit_balance);
+  END IF;
+END//
+
+-- How much of what comes back pays a terminated card's debt.
+CREATE OR REPLACE FUNCTION payment_debt(
+  p_source BIGINT UNSIGNED, p_back BIGINT UNSIGNED, p_cents BIGINT)
+RETURNS BIGINT READS SQL DATA
+RETURN IF(p_source = p_back, 0,
+          LEAST(p_cents, (SELECT GREATEST(0, -balance_cents)
+                            FROM ledger_accounts WHERE id = p_source)))//
+
+-- payment_post of what comes back from p_from.
+CREATE OR REPLACE PROCEDURE payment_post_back(
+  IN p_kind VARCHAR(20) CHARACTER SET ascii, IN p_wallet_id BIGINT UNSIGNED,
+  IN p_from BIGINT UNSIGNED, IN p_source BIGINT UNSIGNED,
+  IN p_back BIGINT UNSIGNED, IN p_cents BIGINT, IN p_guarded BOOLEAN,
+  OUT p_journal_id BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_debt BIGINT;
+
+  SELECT payment_debt(p_source, p_back, p_cents) INTO v_debt;
+  IF v_debt IN (0, p_cents) THEN
+    CALL payment_post(p_kind, p_wallet_id, p_from,
+                      IF(v_debt = 0, p_back, p_source), p_cents, p_guarded,
+                      p_journal_id);
+  ELSE
+    INSERT INTO ledger_journals (kind, created_at)
+    VALUES (p_kind, UTC_TIMESTAMP(6));
+    SET p_journal_id = LAST_INSERT_ID();
+    CALL ledger_leg(p_journal_id, p_source, v_debt);
+    CALL ledger_leg(p_journal_id, p_back, p_cents - v_debt);
+    CALL wallet_spend(p_wallet_id, v_debt - p_cents, @ledger_balance);
+    CALL ledger_leg(p_journal_id, p_from, -p_cents);
+    IF p_guarded AND @ledger_balance < 0 THEN
+      SIGNAL SQLSTATE '45000'
+        SET MESSAGE_TEXT = 'payment_post_back: less than was decided on';
+    END IF;
   END IF;
 END//
 
@@ -197,28 +249,41 @@ BEGIN
 END//
 
 -- Freezes an active card that is in debt by what nobody could refuse, or whose
--- balance has fallen below auto_freeze_at.
+-- balance has fallen below auto_freeze_at; unfreezes one whose debt is paid,
+-- and the others of the wallet when this event paid the wallet's. Other cards'
+-- rows are locked last, by who holds their wallet's.
 CREATE OR REPLACE PROCEDURE payment_freeze(
   IN p_card_id BIGINT UNSIGNED, IN p_balance BIGINT, IN p_forced BOOLEAN)
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_reason VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_cured BOOLEAN;
   DECLARE v_wallet BIGINT UNSIGNED;
   DECLARE v_bin VARCHAR(8) CHARACTER SET ascii;
   DECLARE v_now DATETIME;
 
-  SELECT IF(p_forced AND p_balance < 0, 'overdrawn', 'auto_freeze'),
+  SELECT CASE WHEN c.status <> 'active' THEN NULL
+              WHEN p_forced AND p_balance < 0 THEN 'overdrawn'
+              WHEN c.auto_freeze_at_cents > 0
+                   AND p_balance < c.auto_freeze_at_cents
+              THEN 'auto_freeze' END,
+         c.frozen_reason = 'overdrawn' AND p_balance >= 0,
          c.wallet_id, c.bin_id, wallet_now(w.clock_offset_s)
-    INTO v_reason, v_wallet, v_bin, v_now
+    INTO v_reason, v_cured, v_wallet, v_bin, v_now
     FROM cards AS c JOIN wallets AS w ON w.id = c.wallet_id
-   WHERE c.id = p_card_id AND c.status = 'active'
-     AND (p_balance < c.auto_freeze_at_cents OR p_forced AND p_balance < 0);
-  IF v_reason IS NOT NULL THEN
+   WHERE c.id = p_card_id;
+  IF v_cured THEN
+    CALL card_cure(p_card_id, v_wallet, v_bin);
+  ELSEIF v_reason IS NOT NULL THEN
     UPDATE cards SET status = 'frozen', frozen_reason = v_reason,
                      frozen_at = v_now
      WHERE id = p_card_id;
     CALL card_count_move(v_wallet, v_bin, 'active', 'frozen');
     CALL card_event(p_card_id, 'card.frozen', NULL);
+  END IF;
+  IF @wallet_lifted = v_wallet THEN
+    SET @wallet_lifted = NULL;
+    CALL wallet_cards_cure(v_wallet);
   END IF;
 END//
 
@@ -451,8 +516,8 @@ BEGIN
   DECLARE v_balance BIGINT;
 
   SELECT wallet_id INTO v_wallet FROM transactions WHERE id = p_id;
-  CALL payment_post(p_type, v_wallet, p_hold, p_back, p_cents, TRUE,
-                    v_journal);
+  CALL payment_post_back(p_type, v_wallet, p_hold, p_source, p_back, p_cents,
+                         TRUE, v_journal);
   SELECT balance_cents INTO v_balance
     FROM ledger_accounts WHERE id = p_source;
   CALL transaction_change(p_id, 0, IF(p_type = 'expiry', 0, p_cents), 0,
@@ -687,7 +752,8 @@ SELECT p_outcome AS outcome, t.id, t.public_id, t.wallet_id, t.card_id,
   LEFT JOIN transaction_rows AS t
     ON t.id = IF(p_outcome IN ('ok', 'replay'), p_transaction_id, NULL)//
 
--- As authorization_read, for what is to be added to a hold.
+-- As authorization_read, for what is to be added to a purchase: of that all
+-- counts in each window, also where it was authorized before.
 CREATE OR REPLACE PROCEDURE increment_read(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -717,6 +783,15 @@ BEGIN
     ELSE 'ok' END;
   IF v_outcome = 'ok' THEN
     CALL card_usage_read(v_card, v_now, v_limit_used, v_month_used);
+    SELECT v_limit_used
+           + IF(t.created_at <= limit_window_start(c.limit_window, v_now),
+                t.authorized_cents - t.reversed_cents - t.expired_cents, 0),
+           v_month_used
+           + IF(t.created_at <= limit_window_start('monthly', v_now),
+                t.authorized_cents - t.reversed_cents - t.expired_cents, 0)
+      INTO v_limit_used, v_month_used
+      FROM transactions AS t JOIN cards AS c ON c.id = t.card_id
+     WHERE t.id = v_id;
   END IF;
   SELECT v_outcome AS outcome, c.id AS card_id,
          c.public_id AS card_public_id, c.wallet_id, w.mode,
@@ -733,8 +808,8 @@ BEGIN
          EXISTS (SELECT 1 FROM blocked_countries
                   WHERE country = t.merchant_country) AS country_blocked,
          t.public_id AS transaction_public_id, t.id AS transaction_id,
-         GREATEST(0, t.authorized_cents - t.reversed_cents - t.cleared_cents
-                     - t.expired_cents) AS hold_cents,
+         t.authorized_cents - t.reversed_cents - t.expired_cents
+           AS earlier_cents,
          t.status AS transaction_status, v_number AS event_number
     FROM (SELECT 1) AS one
     LEFT JOIN cards AS c ON c.id = v_card
@@ -836,8 +911,8 @@ BEGIN
       CALL payment_post('advice', v_wallet, v_source, v_hold, v_change,
                         FALSE, v_journal);
     ELSEIF v_change < 0 THEN
-      CALL payment_post('advice', v_wallet, v_hold, v_back, -v_change,
-                        TRUE, v_journal);
+      CALL payment_post_back('advice', v_wallet, v_hold, v_source, v_back,
+                             -v_change, TRUE, v_journal);
     END IF;
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
@@ -867,6 +942,7 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_network BIGINT UNSIGNED;
   DECLARE v_kind VARCHAR(20) CHARACTER SET ascii;
+  DECLARE v_debt BIGINT;
 
   SELECT network_account(p_card_id) INTO v_network;
   IF p_beyond = 0 AND p_rest = 0 THEN
@@ -880,17 +956,17 @@ BEGIN
     INSERT INTO ledger_journals (kind, created_at)
     VALUES ('clearing', UTC_TIMESTAMP(6));
     SET p_journal_id = LAST_INSERT_ID();
-    CALL ledger_leg(p_journal_id, p_source, -p_beyond);
-    CALL ledger_leg(p_journal_id, p_back, p_rest);
-    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
-    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
+    SELECT payment_debt(p_source, p_back, p_rest) INTO v_debt;
+    CALL ledger_leg(p_journal_id, p_source, v_debt - p_beyond);
+    CALL ledger_leg(p_journal_id, p_back, p_rest - v_debt);
     SELECT kind INTO v_kind FROM ledger_accounts
      WHERE id = IF(p_beyond > 0, p_source, p_back);
     IF v_kind = 'wallet' THEN
-      UPDATE wallets
-         SET total_spent_cents = total_spent_cents + p_beyond - p_rest
-       WHERE id = p_wallet_id;
+      CALL wallet_spend(p_wallet_id, p_beyond + v_debt - p_rest,
+                        @ledger_balance);
     END IF;
+    CALL ledger_leg(p_journal_id, p_hold, -(p_held + p_rest));
+    CALL ledger_leg(p_journal_id, v_network, p_held + p_beyond);
   END IF;
 END//
 
@@ -1207,8 +1283,8 @@ BEGIN
 
   IF v_outcome = 'ok' THEN
     SELECT network_account(v_card) INTO v_network;
-    CALL payment_post('refund', v_wallet, v_network, v_back,
-                      p_amount_cents, FALSE, v_journal);
+    CALL payment_post_back('refund', v_wallet, v_network, v_source, v_back,
+                           p_amount_cents, FALSE, v_journal);
     SELECT balance_cents INTO v_balance
       FROM ledger_accounts WHERE id = v_source;
     INSERT INTO transactions

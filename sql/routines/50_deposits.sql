@@ -76,12 +76,12 @@ BEGIN
   DECLARE v_currency VARCHAR(16) CHARACTER SET ascii;
   DECLARE v_units DECIMAL(38,0);
   DECLARE v_rate BIGINT UNSIGNED;
-  DECLARE v_cents, v_fee, v_balance BIGINT;
+  DECLARE v_cents, v_fee BIGINT;
   DECLARE v_now DATETIME;
 
   SELECT wallet_id INTO v_wallet FROM deposits WHERE id = p_deposit_id;
-  SELECT w.ledger_account_id, wl.balance_cents, wallet_now(w.clock_offset_s)
-    INTO v_wallet_account, v_balance, v_now
+  SELECT w.ledger_account_id, wallet_now(w.clock_offset_s)
+    INTO v_wallet_account, v_now
     FROM wallets AS w
     STRAIGHT_JOIN ledger_accounts AS wl ON wl.id = w.ledger_account_id
    WHERE w.id = v_wallet FOR UPDATE;
@@ -117,9 +117,7 @@ BEGIN
            confirmed_at = v_now, expired_at = NULL
      WHERE id = p_deposit_id;
     CALL deposit_event(p_deposit_id, 'deposit.confirmed', v_journal);
-    IF v_balance < 0 THEN
-      CALL wallet_cards_cure(v_wallet);
-    END IF;
+    CALL wallet_cards_cure(v_wallet);
   END IF;
 END//
 

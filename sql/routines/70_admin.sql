@@ -808,9 +808,7 @@ BEGIN
   END IF;
   UPDATE wallets SET total_deposited_cents = total_deposited_cents + p_cents
    WHERE id = v_wallet;
-  IF v_balance < 0 THEN
-    CALL wallet_cards_cure(v_wallet);
-  END IF;
+  CALL wallet_cards_cure(v_wallet);
   CALL admin_audit_add('wallet_adjust', p_account,
     JSON_OBJECT('mode', p_mode, 'cents', p_cents + 0, 'reason', p_reason,
                 'journal_id', v_journal + 0));

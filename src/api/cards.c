@@ -296,7 +296,6 @@ const struct emit_object card_details_object =
 static const struct card_limits limits_unused = {
 	.limit_used = MONEY_USD(0),
 	.month_used = MONEY_USD(0),
-	.bin_max_monthly = MONEY_USD(0),
 };
 
 /* limits is not looked at for a card that was never used. */
@@ -309,7 +308,7 @@ static void card_print(const struct card_row *row,
 		limits = &limits_unused;
 	view.available_to_spend = card_available(
 		row->balance, row->spending_limit, limits->limit_used,
-		limits->bin_max_monthly, limits->month_used);
+		row->bin_max_monthly, limits->month_used);
 	view.limit_resets_at = limits->resets_at;
 	emit_object(body, &card_object, &view);
 }

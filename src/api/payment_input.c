@@ -53,7 +53,9 @@ static const char *const kind_names[] = {"purchase", "verification", NULL};
 	      .doc = "Dollars; 0 asks about the card only."),                  \
 		INPUT("kind", SPEC_ENUM, kind, .values = kind_names),          \
 		INPUT("exp_month", SPEC_INT, exp_month, .min = 1, .max = 12),  \
-		INPUT("exp_year", SPEC_INT, exp_year, .min = 0, .max = 9999),  \
+		INPUT("exp_year", SPEC_INT, exp_year, .min = 0, .max = 9999,   \
+		      .given = offsetof(struct authorization_input,            \
+					exp_year_given)),                      \
 		INPUT("partial_capable", SPEC_BOOL, partial_capable,           \
 		      .doc = "Whether the terminal takes a part."),            \
 		INPUT("merchant_amount", SPEC_MONEY, merchant_amount,          \
@@ -83,7 +85,8 @@ static const struct spec_field simulate_fields[] = {
 static const struct spec_field explain_fields[] = {
 	QUESTION_FIELDS,
 	SANDBOX_MERCHANT,
-	CVV_FIELD("cvv"),
+	INPUT("cvv", SPEC_DIGITS, cvv, .min = 3, .max = 4,
+	      .doc = "Takes the scope cards:details."),
 };
 static const struct spec_field network_fields[] = {
 	CARD_FIELDS,
@@ -343,7 +346,10 @@ bool authorization_fill(struct call *call,
 	authorize->verification = asked || money_is_zero(input->amount);
 	authorize->partial_capable = input->partial_capable;
 	authorize->exp_month = input->exp_month;
-	authorize->exp_year = input->exp_year;
+	/* The year 00 is one, and no card's. */
+	authorize->exp_year = input->exp_year_given && input->exp_year == 0
+				      ? 2000
+				      : input->exp_year;
 	authorize->cvv = input->cvv;
 	authorize->merchant_currency = input->merchant_currency;
 	authorize->network_ref = input->network_ref;

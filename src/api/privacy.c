@@ -335,3 +335,13 @@ void privacy_reply_list(struct call *call, const struct emit_object *object,
 	emit_object(&call->reply->body, &envelope.object, &reply);
 	call->reply->status = call->route->status;
 }
+
+void privacy_reply_one(struct call *call, const struct emit_object *object,
+		       struct emit_list row, const struct privacy_page *page)
+{
+	struct list_result result = {.total = (int64_t)row.count};
+
+	if (page->window.after != NULL || page->number != 1)
+		row.count = 0;
+	privacy_reply_list(call, object, row, &result, page);
+}

@@ -123,11 +123,11 @@ static enum db_result account_place(struct call *call, const char *id,
 void privacy_accounts_list(struct call *call)
 {
 	const struct accounts_query *query = call->query;
-	struct list_result result = {.total = 1};
 	struct privacy_page page;
 	struct account_view view;
 	struct funding_row row;
 	enum db_result status;
+	size_t count;
 
 	if (!privacy_page_open(call, &query->page, "acct_", account_place,
 			       &page))
@@ -139,13 +139,10 @@ void privacy_accounts_list(struct call *call)
 		return;
 	}
 	view = account_show(call->arena, &row);
-	result.total = privacy_made_within(&query->page, view.created);
-	if (page.window.after == NULL && page.number == 1)
-		result.count = (size_t)result.total;
-	privacy_reply_list(
-		call, &privacy_account_object,
-		(struct emit_list){&view, result.count, sizeof(view)}, &result,
-		&page);
+	count = privacy_made_within(&query->page, view.created);
+	privacy_reply_one(call, &privacy_account_object,
+			  (struct emit_list){&view, count, sizeof(view)},
+			  &page);
 }
 
 /* Whether the path names the key's account; else 404 is written. */

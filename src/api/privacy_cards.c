@@ -447,15 +447,21 @@ static void card_closed(struct call *call)
 	reply_refuse(call, &fault);
 }
 
+/* card_of_path, of a card that is not CLOSED. */
+static bool open_card_of_path(struct call *call, struct card_row *row)
+{
+	if (!card_of_path(call, row))
+		return false;
+	if (is_closed(row))
+		card_closed(call);
+	return !is_closed(row);
+}
+
 void privacy_card_reissue(struct call *call)
 {
 	struct card_row row;
 
-	if (!card_of_path(call, &row))
-		return;
-	if (is_closed(&row))
-		card_closed(call);
-	else
+	if (open_card_of_path(call, &row))
 		card_reply(call, &row);
 }
 
@@ -463,11 +469,7 @@ void privacy_card_provision(struct call *call)
 {
 	struct card_row row;
 
-	if (!card_of_path(call, &row))
-		return;
-	if (is_closed(&row))
-		card_closed(call);
-	else
+	if (open_card_of_path(call, &row))
 		privacy_unsupported(call,
 				    "No digital wallet provider is configured; "
 				    "cards cannot be provisioned here");
@@ -569,12 +571,12 @@ static void change_reply_numbers(struct call *call, const struct card_row *row)
 	enum error_code error = ERR_NONE;
 	char id[ID_SIZE];
 
-	if (row == NULL) {
+	/* The answer may be another's, after a try of ours that left a row. */
+	if (!answer_card_id(&call->reply->body, id)) {
+		error = ERR_INTERNAL_ERROR;
+	} else if (row == NULL || strcmp(row->public_id, id) != 0) {
 		row = &found;
-		if (!answer_card_id(&call->reply->body, id))
-			error = ERR_INTERNAL_ERROR;
-		else
-			error = error_of_result(card_find(call, id, &found));
+		error = error_of_result(card_find(call, id, &found));
 	}
 	if (error == ERR_NONE)
 		error = card_numbers_open(&flow, "card_details_read", row, 1,

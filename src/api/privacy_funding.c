@@ -145,11 +145,11 @@ static enum db_result funding_place(struct call *call, const char *id,
 static void fundings_reply(struct call *call, bool banks)
 {
 	const struct fundings_query *query = call->query;
-	struct list_result result = {.total = 0};
 	struct privacy_funding view;
 	struct privacy_page page;
 	struct funding_row row;
 	enum db_result status;
+	size_t count = 0;
 
 	if (!privacy_account_own(call, query->account_token) ||
 	    !privacy_page_open(call, &query->page, "wal_", funding_place,
@@ -163,14 +163,10 @@ static void fundings_reply(struct call *call, bool banks)
 	}
 	view = privacy_funding_show(call->arena, &row);
 	if (banks)
-		result.total =
-			privacy_made_within(&query->page, row.created_at);
-	if (page.window.after == NULL && page.number == 1)
-		result.count = (size_t)result.total;
-	privacy_reply_list(
-		call, &privacy_funding_object,
-		(struct emit_list){&view, result.count, sizeof(view)}, &result,
-		&page);
+		count = privacy_made_within(&query->page, row.created_at);
+	privacy_reply_one(call, &privacy_funding_object,
+			  (struct emit_list){&view, count, sizeof(view)},
+			  &page);
 }
 
 void privacy_fundings_list(struct call *call)

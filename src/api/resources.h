@@ -137,7 +137,8 @@ struct authorization_input {
 	const char *card_id, *pan, *kind, *cvv, *merchant_currency,
 		*network_ref;
 	struct money amount, merchant_amount;
-	bool merchant_amount_given, partial_capable, three_ds_given;
+	bool merchant_amount_given, partial_capable, three_ds_given,
+		exp_year_given;
 	int64_t exp_month, exp_year;
 	struct merchant merchant;
 	struct three_ds_input {
@@ -335,6 +336,10 @@ bool privacy_made_within(const struct privacy_page_query *query, int64_t made);
 void privacy_reply_list(struct call *call, const struct emit_object *object,
 			struct emit_list rows, const struct list_result *result,
 			const struct privacy_page *page);
+/* The list of the one row that there is, or of none; it is on the first page.
+ */
+void privacy_reply_one(struct call *call, const struct emit_object *object,
+		       struct emit_list row, const struct privacy_page *page);
 
 /* privacy_accounts.c */
 extern const struct shape privacy_accounts_query, privacy_account_patch_body;

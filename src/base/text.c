@@ -185,13 +185,20 @@ void hex_encode(char *hex, const void *bytes, size_t len)
 	hex[2 * len] = '\0';
 }
 
-static int hex_value(char c)
+int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
 	return -1;
+}
+
+static int hex_lower(char c)
+{
+	return c >= 'A' && c <= 'F' ? -1 : hex_value(c);
 }
 
 bool hex_decode(void *bytes, size_t len, const char *hex)
@@ -200,11 +207,11 @@ bool hex_decode(void *bytes, size_t len, const char *hex)
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		int high = hex_value(hex[2 * i]), low;
+		int high = hex_lower(hex[2 * i]), low;
 
 		if (high < 0)
 			return false;
-		low = hex_value(hex[2 * i + 1]);
+		low = hex_lower(hex[2 * i + 1]);
 		if (low < 0)
 			return false;
 		to[i] = (unsigned char)(high << 4 | low);

@@ -37,6 +37,8 @@ size_t utf8_length(const char *string);
 /* Decimal integer with optional '-', the whole string, in range of int64. */
 bool text_to_int(const char *string, int64_t *value);
 
+/* 0-15 of a hex digit of either case; -1 of anything else. */
+int hex_value(char c);
 /* Lower-case hex. hex_encode writes 2*len+1 bytes. */
 void hex_encode(char *hex, const void *bytes, size_t len);
 bool hex_decode(void *bytes, size_t len, const char *hex);

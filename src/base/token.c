@@ -35,16 +35,6 @@ void id_make(char out[ID_SIZE], const char *prefix)
 	out[end] = '\0';
 }
 
-bool id_valid(const char *text, const char *prefix)
-{
-	size_t len = strlen(prefix), rest;
-
-	if (strncmp(text, prefix, len) != 0)
-		return false;
-	rest = strspn(text + len, base62);
-	return rest >= 10 && rest <= 24 && text[len + rest] == '\0';
-}
-
 void request_id_make(char out[REQUEST_ID_SIZE])
 {
 	unsigned char random[6];
@@ -96,17 +86,6 @@ static uint64_t spread(unsigned char number, uint64_t half)
 	for (size_t i = 0; i < 8; i++)
 		bits = bits << 8 | digest[i];
 	return bits >> (64 - HALF_BITS);
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 void uuid_of_hex(const char hex[33], char uuid[UUID_SIZE])

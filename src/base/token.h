@@ -9,8 +9,6 @@
 #define ID_RANDOM_CHARS 20
 #define ID_SIZE 32 /* holds the longest prefix, the characters and a NUL */
 void id_make(char out[ID_SIZE], const char *prefix); /* "card_" */
-/* Prefix and 10 to 24 base62 characters. */
-bool id_valid(const char *text, const char *prefix);
 
 /*
  * An id's other form: a UUID of version 4 (RFC 9562). One id has one UUID, and

@@ -59,13 +59,13 @@ static struct money room(struct money limit, struct money used)
 	return left;
 }
 
-/* What the one purchase comes to, with what is held for it already. */
+/* What the one purchase comes to, with what it uses already. */
 static struct money whole_amount(const struct decide_facts *facts)
 {
 	struct money whole = facts->amount;
 
 	/* Out of range is beyond any limit as it stands. */
-	if (!money_add(&whole, facts->amount, facts->held))
+	if (!money_add(&whole, facts->amount, facts->earlier))
 		return facts->amount;
 	return whole;
 }
@@ -73,13 +73,12 @@ static struct money whole_amount(const struct decide_facts *facts)
 static bool expiry_differs(const struct decide_facts *facts)
 {
 	struct date expiry = date_of(facts->expires_at);
-	int64_t year = facts->exp_year;
+	int64_t month = facts->exp_month, year = facts->exp_year;
 
-	if (facts->exp_month == 0 && year == 0)
-		return false;
-	if (year < 100)
+	if (year != 0 && year < 100)
 		year += 2000;
-	return facts->exp_month != expiry.month || year != expiry.year;
+	return (month != 0 && month != expiry.month) ||
+	       (year != 0 && year != expiry.year);
 }
 
 /* Names are lower-case words, so their quoted form stands in the JSON text
@@ -116,7 +115,7 @@ static void check_card(const struct decide_facts *facts,
 	rules[DECLINE_CARD_FROZEN] = plain(facts->status == CARD_FROZEN);
 	rules[DECLINE_SINGLE_USE_SPENT] =
 		plain(facts->single_use && facts->single_use_spent &&
-		      money_is_zero(facts->held));
+		      money_is_zero(facts->earlier));
 }
 
 static void check_merchant(const struct decide_facts *facts,
@@ -166,7 +165,7 @@ static void check_amount(const struct decide_facts *facts,
 		amount(whole, facts->bin_max_transaction);
 	rules[DECLINE_BIN_MONTHLY_LIMIT] = amount(
 		facts->amount, room(facts->bin_max_monthly, facts->month_used));
-	if (facts->count_limit != 0 && money_is_zero(facts->held))
+	if (facts->count_limit != 0 && money_is_zero(facts->earlier))
 		rules[DECLINE_COUNT_LIMIT] = (struct rule_trace){
 			.applies = true,
 			.failed = facts->count_used >= facts->count_limit,

@@ -47,7 +47,8 @@ struct decide_facts {
 	/* The request. */
 	int64_t now;
 	struct money amount;  /* asked for; of an increment, what it adds */
-	struct money held;    /* of an increment: what is held already */
+	struct money earlier; /* of an increment: what the purchase, cleared
+			       * or not, uses already; the windows have it */
 	bool verification;    /* asks about the card, not for money */
 	bool partial_capable; /* the terminal takes less than it asked for */
 	int64_t exp_month, exp_year; /* 0: not given; year of 2 or 4 digits */

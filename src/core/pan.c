@@ -7,17 +7,11 @@
 /* How many digits stand before the check digit. */
 #define PAN_PAYLOAD (PAN_SIZE - 2)
 
-static bool all_digits(const char *text)
+/* From the right every second digit counts double, its own two digits added;
+ * what is missing to the next ten is the check digit. */
+char luhn_digit(const char *digits)
 {
-	return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
-}
-
-/*
- * The Luhn sum: from the right every second digit counts double, its own two
- * digits added. doubled says whether the rightmost is such a one.
- */
-static int luhn_sum(const char *digits, bool doubled)
-{
+	bool doubled = true;
 	int sum = 0;
 
 	for (size_t i = strlen(digits); i > 0; i--) {
@@ -28,31 +22,7 @@ static int luhn_sum(const char *digits, bool doubled)
 		sum += digit;
 		doubled = !doubled;
 	}
-	return sum;
-}
-
-bool luhn_valid(const char *digits)
-{
-	return all_digits(digits) && luhn_sum(digits, false) % 10 == 0;
-}
-
-char luhn_digit(const char *digits)
-{
-	return "0987654321"[luhn_sum(digits, true) % 10];
-}
-
-bool pan_valid(const char *pan)
-{
-	return strlen(pan) == PAN_SIZE - 1 && luhn_valid(pan);
-}
-
-uint64_t pan_space(const char *prefix)
-{
-	uint64_t space = 1;
-
-	for (size_t len = strlen(prefix); len < PAN_PAYLOAD; len++)
-		space *= 10;
-	return space;
+	return "0987654321"[sum % 10];
 }
 
 void pan_build(char pan[PAN_SIZE], const char *prefix, uint64_t middle)

@@ -8,15 +8,11 @@
 /* Primary account numbers, ISO/IEC 7812-1: 16 digits, Luhn check digit. */
 #define PAN_SIZE 17
 
-bool luhn_valid(const char *digits);
 /* The digit that makes digits+digit valid, as '0'-'9'. */
 char luhn_digit(const char *digits);
 
-bool pan_valid(const char *pan); /* 16 digits that pass */
 /* prefix (6-8 digits) + middle as decimal, zero-filled, modulo what fits +
  * check digit. middle is the caller's randomness. */
 void pan_build(char pan[PAN_SIZE], const char *prefix, uint64_t middle);
-/* The number of middles that pan_build can tell apart: 10^(15 - prefix). */
-uint64_t pan_space(const char *prefix);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "../base/log.h"
@@ -64,6 +65,9 @@ static enum db_result begin(struct db *db, struct arena *arena,
 {
 	enum db_result result;
 
+	/* A start that fails leaves no row, not even of a try before. */
+	if (tx->start)
+		memset(tx->start_row, 0, tx->start->row_size);
 	if (tx->start)
 		result = db_one(db, arena, tx->start, tx->start_params,
 				tx->start_row);

@@ -15,6 +15,7 @@ struct challenge_open {
 	char otp[OTP_SIZE];
 	struct challenge_row row;
 };
+/* not_found, card_terminated, amount_too_small (below 0). */
 enum db_result challenge_open_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 
@@ -24,6 +25,9 @@ struct challenge_verify {
 	struct challenge_row row;
 	char shown[OTP_SIZE]; /* the code while it is pending; else empty */
 };
+/* A wrong code is no refusal: row.status says pending, failed, or expired where
+ * its five minutes are over. not_found; challenge_not_pending for another code
+ * than the one that completed it, which may come again. */
 enum db_result challenge_verify_run(const struct flow *flow, void *arg,
 				    enum error_code *refusal);
 

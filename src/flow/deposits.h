@@ -14,9 +14,15 @@ struct deposit_command {
 	const char *action;	/* "confirm" or "expire" it */
 	struct deposit_row row;
 };
+/* test_mode_only. Of a new one: invalid_parameter (the currency),
+ * amount_too_small, amount_too_large; of another: not_found,
+ * deposit_not_pending. */
 enum db_result deposit_simulate_run(const struct flow *flow, void *arg,
 				    enum error_code *refusal);
 
+/* Moves a test wallet's time on by seconds; what comes due with it has happened
+ * when it returns. test_mode_only; invalid_parameter below 0, and for more
+ * than a date can hold. */
 struct clock_command {
 	int64_t advance_s;
 	struct clock_row row;
@@ -31,6 +37,9 @@ struct address_command {
 	const char **addresses; /* beside currencies; NULL: none ready */
 	size_t count;
 };
+/* An address is taken from the pool where the wallet has none.
+ * invalid_parameter for an unknown currency, address_pool_empty where none of
+ * those asked for has one. */
 enum db_result addresses_take_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 

@@ -11,6 +11,7 @@ struct funding_command {
 	struct funding_row row;
 };
 
+/* Leaves the row as it is afterwards; refuses nothing. */
 enum db_result funding_change_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 

@@ -103,7 +103,7 @@ static void authorize_decide(const struct flow *flow,
 	const struct authorization_facts *row = &authorize->facts;
 	struct decide_facts facts = {
 		.amount = authorize->amount,
-		.held = MONEY_USD(0),
+		.earlier = MONEY_USD(0),
 		.verification = authorize->verification,
 		.partial_capable = authorize->partial_capable,
 		.exp_month = authorize->exp_month,
@@ -139,6 +139,9 @@ static void authorize_conclude(const struct flow *flow,
 		!authorize->verification && money_sign(authorize->amount) > 0;
 
 	id_make(public_id, "txn_");
+	/* Of a try before this one. */
+	authorize->authorization_code = authorize->decline_reason = NULL;
+	authorize->row = (struct transaction_row){.public_id = NULL};
 	authorize->approved = decision->approved;
 	authorize->approved_amount = decision->approved_amount;
 	authorize->response_code = decision->response_code;
@@ -348,7 +351,7 @@ static enum db_result increment_decide(const struct flow *flow,
 {
 	struct decide_facts facts = {
 		.amount = message->amount,
-		.held = row->hold,
+		.earlier = row->earlier,
 		.merchant = row->locked_merchant == NULL ? ""
 							 : row->locked_merchant,
 		.currency_known = true,
@@ -403,6 +406,7 @@ static enum db_result message_unknown(struct payment_message *message,
 				      enum error_code *refusal)
 {
 	*refusal = ERR_NONE;
+	message->row = (struct transaction_row){.public_id = NULL};
 	message->approved = false;
 	message->response_code = "25";
 	message->decline_reason = "original_not_found";
@@ -459,6 +463,7 @@ static enum db_result message_conclude(const struct flow *flow,
 		return message_unknown(message, refusal);
 	message->approved = *refusal == ERR_NONE;
 	message->response_code = "00";
+	message->decline_reason = NULL;
 	message->decline_reasons = "[]";
 	message->balance = message->row.balance_after;
 	message->moved = message->row.event_amount;

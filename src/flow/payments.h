@@ -34,7 +34,8 @@ struct payment_authorize {
 	char code[7];
 };
 
-/* In a transaction that is open already; row is read back. */
+/* In a transaction that is open already; row is read back. A reference that was
+ * decided before gives the first answer. not_found: no such card. */
 enum db_result payment_authorize_run(const struct flow *flow, void *arg,
 				     enum error_code *refusal);
 /* The network's: a transaction of its own in two round trips; row is not read
@@ -67,18 +68,42 @@ struct payment_message {
 	struct money balance; /* of the source, after it */
 	struct transaction_row row;
 };
+/*
+ * Amounts are US dollars. A message that came before gives its first answer. To
+ * the network (no wallet) a reference to nothing is no refusal but an answer,
+ * code 25; else it is original_not_found. Of a declined transaction all but the
+ * last three refuse with transaction_declined.
+ */
+
+/* Adds amount to what is held, decided like an authorization.
+ * transaction_not_pending: nothing is held any more. */
 enum db_result payment_increment_run(const struct flow *flow, void *arg,
 				     enum error_code *refusal);
+/* Replaces what is held by an amount of 0 or more, whatever the funds are.
+ * transaction_settled for a refund or a force post. */
 enum db_result payment_advice_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
+/* Takes an amount of the hold and, beyond it, of the funds; a final one
+ * releases the rest. missing_parameter: no amount, nothing is held, and no
+ * final one came before; transaction_settled for a refund. */
 enum db_result payment_clear_run(const struct flow *flow, void *arg,
 				 enum error_code *refusal);
+/* Releases what is held or a part of it. transaction_settled once it is
+ * settled, over_reversal for more than is held. The network's reversal of
+ * nothing is kept, and releases its authorization when that comes. */
 enum db_result payment_reverse_run(const struct flow *flow, void *arg,
 				   enum error_code *refusal);
+/* A clearing without an authorization, whatever the funds and the card's status
+ * are. not_found: no such card; invalid_parameter: the reference is another
+ * kind of message's. */
 enum db_result payment_force_post_run(const struct flow *flow, void *arg,
 				      enum error_code *refusal);
+/* Gives money back at once. not_found: no such card, of one that names no
+ * purchase; refund_exceeds_purchase; invalid_parameter as for a force post. */
 enum db_result payment_refund_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
+/* Takes a refund back, or a part of it, whatever the funds are. over_reversal
+ * for more than is left of it. */
 enum db_result payment_refund_reverse_run(const struct flow *flow, void *arg,
 					  enum error_code *refusal);
 

@@ -17,6 +17,7 @@ struct webhook_register {
 	const char *secret;
 	struct webhook_answer answer;
 };
+/* webhook_limit_reached: a wallet has 20 at most. */
 enum db_result webhook_register_run(const struct flow *flow, void *arg,
 				    enum error_code *refusal);
 
@@ -30,14 +31,22 @@ struct webhook_command {
 	struct event_row ping; /* ping: the event that is sent */
 	struct replay_answer replayed;
 };
+/* All refuse with not_found, a webhook of another wallet as well. */
+
+/* webhook_disabled: to enable what the operator disabled. */
 enum db_result webhook_update_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
+/* Leaves the outcome in answer, no row. */
 enum db_result webhook_delete_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
+/* Seals secret; the one before signs beside it for 24 hours. */
 enum db_result webhook_rotate_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
+/* Makes an event for this webhook alone; webhook_disabled. */
 enum db_result webhook_ping_run(const struct flow *flow, void *arg,
 				enum error_code *refusal);
+/* Queues what range encloses once more, and counts it: webhook_disabled;
+ * replay_too_large, and nothing is queued, above REPLAY_MAX. */
 enum db_result webhook_replay_run(const struct flow *flow, void *arg,
 				  enum error_code *refusal);
 
@@ -47,8 +56,10 @@ struct privacy_webhook_command {
 	const char *url; /* name */
 	struct webhook_answer answer;
 };
+/* webhook_disabled: the operator has disabled it. */
 enum db_result privacy_webhook_name_run(const struct flow *flow, void *arg,
 					enum error_code *refusal);
+/* not_found: there is none. Leaves the outcome in answer, no row. */
 enum db_result privacy_webhook_delete_run(const struct flow *flow, void *arg,
 					  enum error_code *refusal);
 
@@ -58,7 +69,8 @@ struct delivery_shown {
 	struct attempt_row *attempts;
 	size_t count;
 };
-/* Fills the attempts of all rows. */
+/* Fills the attempts of all rows, the newest 20 of each and oldest first, in
+ * the arena; one statement for all. */
 enum db_result deliveries_shown(struct db *db, struct arena *arena,
 				struct delivery_shown *shown, size_t count);
 
@@ -67,6 +79,8 @@ struct event_resend {
 	const char *event_id, *webhook_id;
 	struct delivery_shown delivery;
 };
+/* not_found (the event), webhook_not_found, webhook_disabled; a ping goes to
+ * its own webhook only. */
 enum db_result event_resend_run(const struct flow *flow, void *arg,
 				enum error_code *refusal);
 

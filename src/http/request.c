@@ -132,17 +132,6 @@ static void idempotency_key_read(struct request *request, char *const *params)
 	request->idempotency_key = arena_strdup(request->arena, key);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Decodes len bytes at raw into path; false when that is ambiguous. */
 static bool path_decode(char *path, const char *raw, size_t len)
 {
@@ -152,8 +141,8 @@ static bool path_decode(char *path, const char *raw, size_t len)
 		if (c == '#')
 			return false;
 		if (c == '%') {
-			int high = i + 2 < len ? hex_digit(raw[i + 1]) : -1;
-			int low = high >= 0 ? hex_digit(raw[i + 2]) : -1;
+			int high = i + 2 < len ? hex_value(raw[i + 1]) : -1;
+			int low = high >= 0 ? hex_value(raw[i + 2]) : -1;
 
 			if (low < 0)
 				return false;

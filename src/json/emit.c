@@ -192,19 +192,16 @@ static void print_type(struct text *out, const char *type, bool nullable)
 		    type);
 }
 
-static void print_values(struct text *out, const struct emit_field *field)
+void emit_print_values(struct text *out, const char *const *values,
+		       bool nullable)
 {
-	const char *const *value = field->values;
-
-	if (value == NULL)
-		return;
 	text_add(out, ",\"enum\":[");
-	for (; *value != NULL; value++) {
-		if (value != field->values)
+	for (const char *const *value = values; *value != NULL; value++) {
+		if (value != values)
 			text_add_char(out, ',');
 		emit_string(out, *value);
 	}
-	text_add(out, field->nullable ? ",null]" : "]");
+	text_add(out, nullable ? ",null]" : "]");
 }
 
 /* The members of a schema for a nested object. */
@@ -242,7 +239,8 @@ static void print_field(struct text *out, const struct emit_field *field)
 	switch (field->kind) {
 	case EMIT_TEXT:
 		print_type(out, "string", field->nullable);
-		print_values(out, field);
+		if (field->values != NULL)
+			emit_print_values(out, field->values, field->nullable);
 		break;
 	case EMIT_MONEY:
 	case EMIT_TENTHS:

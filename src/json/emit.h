@@ -59,6 +59,9 @@ struct emit_object {
 void emit_object(struct text *out, const struct emit_object *object,
 		 const void *row);
 void emit_string(struct text *out, const char *string); /* quoted, escaped */
+/* A schema's member enum: the values, NULL-terminated, and null. */
+void emit_print_values(struct text *out, const char *const *values,
+		       bool nullable);
 /* JSON Schema of the object; nested named objects as $ref into
  * #/components/schemas/. */
 void emit_print_schema(struct text *out, const struct emit_object *object);

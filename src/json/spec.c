@@ -294,6 +294,10 @@ static bool read_text_list(struct reader *reader,
 	return true;
 }
 
+static bool metadata_valid(const json_t *metadata, bool patch,
+			   const char *param, struct arena *arena,
+			   struct fault *fault);
+
 static bool read_metadata(struct reader *reader, const struct spec_field *field,
 			  const char *path, const struct input *input,
 			  const char **out)
@@ -569,8 +573,14 @@ static bool metadata_value_valid(const json_t *value, bool patch)
 	return json_is_boolean(value);
 }
 
-bool metadata_valid(const json_t *metadata, bool patch, const char *param,
-		    struct arena *arena, struct fault *fault)
+/*
+ * Metadata rules of the contract: ≤ 20 keys, key 1-40 code points, value a
+ * string of ≤ 500 code points, a number or a boolean; null only when patching.
+ * The database merges a patch (JSON_MERGE_PATCH) and counts the keys.
+ */
+static bool metadata_valid(const json_t *metadata, bool patch,
+			   const char *param, struct arena *arena,
+			   struct fault *fault)
 {
 	struct reader reader = {.arena = arena, .fault = fault};
 	/* Jansson iterates over const objects too; its iterator lacks const. */
@@ -634,19 +644,6 @@ static void print_money_bounds(struct text *out, const struct spec_field *field)
 	text_printf(out, ",\"minimum\":%s,\"maximum\":%s", least, most);
 }
 
-static void print_values(struct text *out, const struct spec_field *field)
-{
-	const char *const *value = field->values;
-
-	text_add(out, ",\"enum\":[");
-	for (; *value != NULL; value++) {
-		if (value != field->values)
-			text_add_char(out, ',');
-		emit_string(out, *value);
-	}
-	text_add(out, field->nullable ? ",null]" : "]");
-}
-
 static void print_metadata(struct text *out, const struct spec_field *field)
 {
 	text_add(out, "\"type\":\"object\",");
@@ -695,7 +692,7 @@ static void print_kind(struct text *out, const struct spec_field *field)
 		break;
 	case SPEC_ENUM:
 		print_type(out, "string", field);
-		print_values(out, field);
+		emit_print_values(out, field->values, field->nullable);
 		break;
 	case SPEC_TIME:
 		print_type(out, "string", field);

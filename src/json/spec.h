@@ -86,12 +86,4 @@ bool spec_read_query(const struct spec *spec, struct arena *arena,
 void spec_print_schema(struct text *out, const struct spec *spec);
 void spec_print_parameters(struct text *out, const struct spec *spec);
 
-/*
- * Metadata rules of the contract: ≤ 20 keys, key 1-40 code points, value a
- * string of ≤ 500 code points, a number or a boolean; null only when patching.
- * The database merges a patch (JSON_MERGE_PATCH) and counts the keys.
- */
-bool metadata_valid(const json_t *metadata, bool patch, const char *param,
-		    struct arena *arena, struct fault *fault);
-
 #endif

@@ -12,7 +12,7 @@
 	"transaction_count, last_used_at, frozen_at, terminated_at, "          \
 	"created_at, expires_at, mode, clock_offset_s, type, funding, "        \
 	"limit_window, locked_merchant_name, ledger_balance_cents, "           \
-	"single_use_spent"
+	"single_use_spent, bin_max_monthly_cents"
 
 /* base is where the card_row lies. */
 #define CARD_FIELDS(base)                                                      \
@@ -52,8 +52,10 @@
 		 (base) + offsetof(struct card_row, locked_merchant_name)},    \
 		{DB_MONEY,                                                     \
 		 (base) + offsetof(struct card_row, ledger_balance)},          \
+		{DB_BOOL,                                                      \
+		 (base) + offsetof(struct card_row, single_use_spent)},        \
 	{                                                                      \
-		DB_BOOL, (base) + offsetof(struct card_row, single_use_spent)  \
+		DB_MONEY, (base) + offsetof(struct card_row, bin_max_monthly)  \
 	}
 
 static const struct db_field card_columns[] = {CARD_FIELDS(0)};
@@ -240,12 +242,9 @@ enum db_result card_get(struct db *db, struct arena *arena, int64_t wallet_id,
 static const struct db_field limits_columns[] = {
 	{DB_MONEY, offsetof(struct card_limits, limit_used)},
 	{DB_MONEY, offsetof(struct card_limits, month_used)},
-	{DB_MONEY, offsetof(struct card_limits, bin_max_monthly)},
 	{DB_TIME, offsetof(struct card_limits, resets_at)},
 };
-#define LIMITS_COLUMNS                                                         \
-	"limit_used_cents, month_used_cents, bin_max_monthly_cents, "          \
-	"limit_resets_at"
+#define LIMITS_COLUMNS "limit_used_cents, month_used_cents, limit_resets_at"
 const struct row_shape card_limits_shape =
 	ROW_SHAPE(LIMITS_COLUMNS, limits_columns, struct card_limits);
 

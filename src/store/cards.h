@@ -19,13 +19,14 @@ struct card_row {
 	const char *type, *funding, *limit_window, *locked_merchant_name;
 	struct money ledger_balance; /* of the card's own account */
 	bool single_use_spent;
+	struct money bin_max_monthly;
 };
 
 extern const struct row_shape card_row_shape, card_limits_shape;
 
 /* What a card's limits have left, as of the wallet's present. */
 struct card_limits {
-	struct money limit_used, month_used, bin_max_monthly;
+	struct money limit_used, month_used;
 	int64_t resets_at; /* when the card's own limit next leaves more */
 };
 

@@ -28,7 +28,7 @@ static const struct db_field facts_columns[] = {
 static const struct db_field increment_columns[] = {
 	FACTS_FIELDS,
 	FACTS(DB_INT, transaction_id),
-	FACTS(DB_MONEY, hold),
+	FACTS(DB_MONEY, earlier),
 	FACTS(DB_TEXT, transaction_status),
 	FACTS(DB_INT, event_number),
 };

@@ -49,7 +49,7 @@ struct authorization_facts {
 	int64_t event_number;		   /* replay: the event it made */
 	/* Of an increment. */
 	int64_t transaction_id;
-	struct money hold;
+	struct money earlier; /* what the purchase uses already */
 	const char *transaction_status;
 };
 
@@ -180,7 +180,9 @@ struct transaction_filter {
 };
 
 /* CALLs that begin and end the network's own transaction; the same without
- * for use inside one. */
+ * for use inside one. Reading claims the reference and locks the card until the
+ * transaction's end; facts->outcome is ok or replay. Posting refuses nothing:
+ * a decision that the facts do not bear out is DB_BROKEN. */
 extern const struct statement authorization_open_statement;
 extern const struct statement authorization_close_statement;
 enum db_result authorization_read(struct db *db, struct arena *arena,
@@ -189,13 +191,18 @@ enum db_result authorization_read(struct db *db, struct arena *arena,
 enum db_result authorization_post(struct db *db,
 				  const struct authorization_post *post);
 
+/* The same of an increment: facts->outcome can refuse with original_not_found,
+ * transaction_declined or transaction_not_pending. A declined one is posted as
+ * well, and moves nothing. */
 enum db_result increment_read(struct db *db, struct arena *arena,
 			      const struct payment_target *target,
 			      struct authorization_facts *facts);
 enum db_result increment_post(struct db *db, const struct increment_post *post);
 
 /* Each is one routine of sql/routines that decides nothing but what its rules
- * refuse; row->outcome tells. */
+ * refuse: row->outcome is ok, replay or a refusal, with which the other columns
+ * are NULL. Amounts are US dollars, above 0 but for an advice. Which refusals
+ * there are, ../flow/payments.h tells. */
 enum db_result transaction_advice(struct db *db, struct arena *arena,
 				  const struct advice *advice,
 				  struct transaction_row *row);
@@ -214,17 +221,22 @@ enum db_result refund_reverse(struct db *db, struct arena *arena,
 			      const struct refund_reversal *reversal,
 			      struct transaction_row *row);
 
+/* The wallet's own; DB_NO_ROW where it has none of that id. */
 enum db_result transaction_get(struct db *db, struct arena *arena,
 			       int64_t wallet_id, const char *public_id,
 			       struct transaction_row *row);
-/* For the network: of any wallet. */
+/* For the network, which knows no wallets: of any. */
 enum db_result transaction_find(struct db *db, struct arena *arena,
 				const char *public_id,
 				struct transaction_row *row);
+/* By number, the first first, in the arena. */
 enum db_result transaction_events(struct db *db, struct arena *arena,
 				  int64_t transaction_id,
 				  struct transaction_event **rows,
 				  size_t *count);
+/* One page, ordered by when they were made, and result->total of all that the
+ * filter lets through; merchant is a part of the name. Without filters but card
+ * and type the total is a kept count, else it is counted. */
 enum db_result transaction_list(struct db *db, struct arena *arena,
 				const struct transaction_filter *filter,
 				const struct list_window *window,
@@ -250,6 +262,7 @@ enum db_result transaction_events_of(struct db *db, struct arena *arena,
 				     size_t row_count,
 				     struct transaction_event_of **events,
 				     size_t *count);
+/* What a cursor points at: the row's place in a list. */
 struct list_place transaction_place(const struct transaction_row *row);
 
 #endif

@@ -40,33 +40,48 @@ struct webhook_patch {
 	const char *active; /* "1" or "0" */
 };
 
-/* Of the native dialect, as all that names one by its id. */
+/* Of the native dialect, as all that names one by its id. DB_NO_ROW where the
+ * wallet has none of it. */
 enum db_result webhook_get(struct db *db, struct arena *arena,
 			   int64_t wallet_id, const char *public_id,
 			   struct webhook_row *row);
+/* One page of the wallet's, ordered by when they were made, and the total. */
 enum db_result webhook_list(struct db *db, struct arena *arena,
 			    int64_t wallet_id, const struct list_window *window,
 			    struct webhook_row **rows,
 			    struct list_result *result);
+/* What a cursor points at: the row's place in that list. */
 struct list_place webhook_place(const struct webhook_row *row);
 
-/* Each changes one webhook by the routine of its name in sql/routines. */
+/* Each changes one webhook by the routine of its name in sql/routines;
+ * answer->outcome is ok or a refusal, with which the other columns are NULL.
+ * All refuse with not_found. */
+
+/* webhook_limit_reached at 20 of the native dialect. */
 enum db_result webhook_create(struct db *db, struct arena *arena,
 			      const struct webhook_new *webhook,
 			      struct webhook_answer *answer);
+/* Enabling forgets the failures; webhook_disabled where the operator disabled
+ * it. */
 enum db_result webhook_update(struct db *db, struct arena *arena,
 			      int64_t wallet_id, const char *public_id,
 			      const struct webhook_patch *patch,
 			      struct webhook_answer *answer);
+/* Its secrets go at once, its row a day later or after its last delivery. */
 enum db_result webhook_delete(struct db *db, struct arena *arena,
 			      int64_t wallet_id, const char *public_id,
 			      struct webhook_answer *answer);
+/* The secret until now (of KEY_WEBHOOK_SECRET, as the new one) signs beside it
+ * for 24 hours. */
 enum db_result webhook_rotate(struct db *db, struct arena *arena,
 			      int64_t wallet_id, const char *public_id,
 			      struct bytes secret_sealed,
 			      struct webhook_answer *answer);
 
-/* The one of the Privacy dialect. key: the API key's public id, which signs. */
+/* The one of the Privacy dialect. find: DB_NO_ROW where there is none. name
+ * makes it as public_id or gives the one there is another URL, and refuses with
+ * webhook_disabled; key is the API key's public id, which signs. remove: the
+ * outcome only, ok or not_found. */
 enum db_result privacy_webhook_find(struct db *db, struct arena *arena,
 				    int64_t wallet_id, struct webhook_row *row);
 enum db_result privacy_webhook_name(struct db *db, struct arena *arena,
@@ -81,6 +96,8 @@ enum db_result privacy_webhook_remove(struct db *db, struct arena *arena,
 struct ping_answer {
 	const char *outcome, *event_public_id;
 };
+/* For this webhook alone, whatever its types are: not_found,
+ * webhook_disabled. */
 enum db_result webhook_ping(struct db *db, struct arena *arena,
 			    int64_t wallet_id, const char *public_id,
 			    struct ping_answer *answer);
@@ -107,11 +124,13 @@ struct delivery_filter {
 	int64_t webhook_id;
 	const char *status, *event_id; /* NULL: any */
 };
+/* One page of the webhook's, ordered by when they were made, and the total. */
 enum db_result delivery_list(struct db *db, struct arena *arena,
 			     const struct delivery_filter *filter,
 			     const struct list_window *window,
 			     struct delivery_row **rows,
 			     struct list_result *result);
+/* What a cursor points at: the row's place in that list. */
 struct list_place delivery_place(const struct delivery_row *row);
 
 /* Attempts at some deliveries, by delivery and number; deliveries is JSON:
@@ -124,6 +143,8 @@ struct resend_answer {
 	const char *outcome;
 	struct delivery_row delivery;
 };
+/* Queues the event for the webhook at once, be it subscribed to or not:
+ * not_found (the event), webhook_not_found, webhook_disabled. */
 enum db_result event_resend(struct db *db, struct arena *arena,
 			    int64_t wallet_id, const char *event_public_id,
 			    const char *webhook_public_id,
@@ -138,6 +159,9 @@ struct replay_answer {
 	const char *outcome;
 	int64_t deliveries;
 };
+/* Queues what the webhook is subscribed to (failed: what failed) again, in the
+ * events' order, and counts it: not_found, webhook_disabled; replay_too_large
+ * above the limit, and nothing is queued. */
 enum db_result webhook_replay(struct db *db, struct arena *arena,
 			      int64_t wallet_id, const char *public_id,
 			      const struct replay_range *range,

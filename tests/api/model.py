@@ -45,24 +45,33 @@ class Transaction:
         self.requested = requested
         self.authorized = self.reversed = self.cleared = 0
         self.expired = self.refunded = 0
+        self.hold = self.used = 0
         self.declined = False
         self.expires = None
-        self.reversals, self.final_clearings = set(), set()
+        self.foreign = (None, None)
+        # What was said before, each with what it came to: reversals and final
+        # clearings by amount, reversals by their reference too.
+        self.reversals, self.final_clearings = {}, {}
+        self.named_reversals = {}
+        self.last_clearing = self.emptied = None
         self.advices = set()
+        self.early = ()  # reversals that had come before it
 
-    @property
-    def hold(self):
-        return max(0, self.authorized - self.reversed - self.cleared
-                   - self.expired)
+    def move(self, authorized=0, reversed=0, cleared=0, expired=0):
+        self.authorized += authorized
+        self.reversed += reversed
+        self.cleared += cleared
+        self.expired += expired
+        self.card.held -= self.hold
+        self.hold = max(0, self.authorized - self.reversed - self.cleared
+                        - self.expired)
+        self.card.held += self.hold
+        # What it takes of the limits.
+        self.used = max(0, self.authorized - self.reversed - self.expired)
 
     def hold_begins(self, now):
         days = LONG_HOLD_DAYS if self.shop["long"] else HOLD_DAYS
         self.expires = now + days * DAY
-
-    @property
-    def used(self):
-        """What it takes of the limits."""
-        return max(0, self.authorized - self.reversed - self.expired)
 
     @property
     def status(self):
@@ -110,12 +119,12 @@ class Card:
         self.status, self.reason = "active", None
         self.bound = None
         self.approvals = 0
-        self.spent = self.count = 0
+        self.spent = self.count = self.held = 0
         self.transactions = []
 
-    @property
-    def held(self):
-        return sum(row.hold for row in self.transactions)
+    def add(self, row):
+        self.transactions.append(row)
+        self.model.rows.append(row)
 
     # Where money comes from, and where it goes back to.
 
@@ -130,21 +139,37 @@ class Card:
             self.money -= amount
 
     def give(self, amount):
-        if self.from_wallet or self.status == "terminated":
+        """A dead card keeps nothing but what it owes."""
+        if self.from_wallet:
             self.model.wallet += amount
+        elif self.status == "terminated":
+            debt = min(amount, max(0, -self.money))
+            self.money += debt
+            self.model.wallet += amount - debt
         else:
             self.money += amount
 
-    def used_since(self, since):
-        return sum(row.used for row in self.transactions
-                   if row.kind != "refund" and row.at > since)
+    def give_no_more(self, amount):
+        """A refund that was a mistake."""
+        if self.from_wallet or self.status == "terminated":
+            self.model.wallet -= amount
+        else:
+            self.money -= amount
 
-    def window_use(self, now):
+    def used_since(self, since, whole=None):
+        """whole: a transaction that counts whenever it was."""
+        used = 0
+        for row in self.transactions:
+            if row.used and (row.at > since or row is whole):
+                used += row.used
+        return used
+
+    def window_use(self, now, whole=None):
         since = {"daily": now - DAY, "weekly": now - 7 * DAY,
                  "monthly": month_before(now),
                  "yearly": year_start(now) - 1,
                  "forever": float("-inf")}[self.window]
-        return self.used_since(since)
+        return self.used_since(since, whole)
 
     def room(self, now):
         """What limits leave to spend."""
@@ -154,10 +179,12 @@ class Card:
             left.append(max(0, self.limit - self.window_use(now)))
         return min(left)
 
-    def reasons(self, now, amount, shop, held=0, increment=False,
-                wrong_cvv=False, wrong_expiry=False, currency_known=True):
-        """All that fails, in the declared order."""
+    def reasons(self, now, amount, shop, increment=None, wrong_cvv=False,
+                wrong_expiry=False, currency_known=True):
+        """All that fails, in the declared order. An increment (of this
+        transaction) is decided as if the whole of it were asked for now."""
         failed = set()
+        used = increment.used if increment else 0
         if wrong_expiry:
             failed.add("expiry_mismatch")
         if wrong_cvv:
@@ -176,13 +203,14 @@ class Card:
         if amount > 0:
             name = {"forever": "lifetime"}.get(self.window, self.window)
             if self.limit and self.window == "transaction":
-                if held + amount > self.limit:
+                if used + amount > self.limit:
                     failed.add("transaction_limit")
-            elif self.limit and self.window_use(now) + amount > self.limit:
+            elif self.limit and \
+                    self.window_use(now, increment) + amount > self.limit:
                 failed.add(name + "_limit")
-            if held + amount > self.bin_limits[0]:
+            if used + amount > self.bin_limits[0]:
                 failed.add("bin_transaction_limit")
-            if self.used_since(month_before(now)) + amount > \
+            if self.used_since(month_before(now), increment) + amount > \
                     self.bin_limits[1]:
                 failed.add("bin_monthly_limit")
             if self.count_limit and not increment and \
@@ -192,49 +220,64 @@ class Card:
                 failed.add("insufficient_funds")
         return [name for name in ORDER if name in failed]
 
+    def cure(self):
+        if self.reason == "overdrawn" and self.source >= 0:
+            self.status, self.reason = "active", None
+            self.model.cured.append(self)
+
     def settle_state(self, forced):
-        """After an event: below zero, or below what the owner said."""
-        if self.status != "active":
+        """After an event: below zero, or below what the owner said. What is
+        at zero again is cured instead, and all that the wallet pays for."""
+        active = self.status == "active"
+        self.cure()
+        self.model.wallet_cure()
+        if not active:
             return
         if forced and self.source < 0:
             self.status, self.reason = "frozen", "overdrawn"
-        elif self.source < self.auto_freeze:
+        elif 0 < self.auto_freeze and self.source < self.auto_freeze:
             self.status, self.reason = "frozen", "auto_freeze"
 
 
 class Model:
     def __init__(self, wallet):
         self.wallet = wallet
-        self.cards = []
+        self.cards, self.rows = [], []
+        self.early = {}  # reference -> reversals that wait for it
+        self.cured = []  # cards, for whoever wants to look at them
 
-    def total(self):
-        """All that is the account's; only the network changes it."""
-        return self.wallet + sum(card.money + card.held
-                                 for card in self.cards)
+    def wallet_cure(self):
+        if self.wallet >= 0:
+            for card in self.cards:
+                if card.from_wallet:
+                    card.cure()
 
     # --- the network's messages; each gives what the answer must say ---------
 
     def authorize(self, now, card, amount, shop, partial=False,
-                  verification=False, **wrong):
+                  verification=False, early=(), **wrong):
         made = Transaction(card, "verification" if verification or not amount
                            else "purchase", now, amount, shop)
         reasons = card.reasons(now, amount, shop, **wrong)
         approved = amount
         if reasons == ["insufficient_funds"] and partial and card.source > 0:
             reasons, approved = [], card.source
-        card.transactions.append(made)
+        card.add(made)
         if reasons:
             made.declined = True
             return made, reasons, 0
         card.count += 1
         if approved:
-            made.authorized = approved
+            made.move(authorized=approved)
             made.hold_begins(now)
             card.approvals += 1
             if card.kind == "merchant_locked" and card.bound is None:
                 card.bound = shop["id"]
             card.take(approved)
             card.settle_state(False)
+        for amount, ref in early:
+            self.release(made, min(made.hold, amount or made.hold), amount,
+                         ref)
         return made, [], approved
 
     def increment(self, now, row, amount):
@@ -242,72 +285,111 @@ class Model:
             raise Refused("transaction_declined")
         if row.status != "pending":
             raise Refused("transaction_not_pending")
-        reasons = row.card.reasons(now, amount, row.shop, row.hold, True)
+        reasons = row.card.reasons(now, amount, row.shop, row)
         if not reasons:
-            row.authorized += amount
+            row.move(authorized=amount)
             row.card.take(amount)
             row.card.settle_state(False)
         return reasons
 
     def advice(self, now, row, amount, named):
         """Nobody is asked: what was over is open again. One that changes
-        nothing is an event all the same, if it is not said twice."""
+        nothing is an event all the same, if it is not said twice: then
+        False."""
         if row.declined:
             raise Refused("transaction_declined")
         if not named and amount == row.hold and amount in row.advices:
-            return
+            return False
         row.advices.add(amount)
         if not row.hold:
             row.hold_begins(now)
         difference = amount - row.hold
-        row.authorized = row.reversed + row.cleared + row.expired + amount
+        row.move(row.reversed + row.cleared + row.expired + amount
+                 - row.authorized)
         if difference > 0:
             row.card.take(difference)
         elif difference < 0:
             row.card.give(-difference)
         row.card.settle_state(True)
+        return True
 
-    def reverse(self, row, amount, named):
-        """named: the message has a reference, and is one of its own."""
+    def early_reversal(self, ref, amount, message):
+        """Before its authorization, amount None: all. False: a repetition."""
+        kept = self.early.setdefault(ref, [])
+        if any(message == other if message else amount == said
+               for said, other in kept):
+            return False
+        kept.append((amount, message))
+        return True
+
+    def release(self, row, cents, said, ref):
+        """A reversal that said so much, and comes to so many cents."""
+        if ref is not None:
+            row.named_reversals[ref] = cents
+        row.reversals[cents] = cents
+        row.reversals.setdefault(said, cents)
+        if not cents:
+            return
+        row.move(reversed=cents)
+        if not row.hold:
+            row.emptied = cents
+        row.card.give(cents)
+        row.card.settle_state(False)
+
+    def reverse(self, row, amount, ref):
+        """What it gives back, now or when it was first said; amount None: all
+        that is held."""
         if row.declined:
             raise Refused("transaction_declined")
         if row.kind != "purchase":
             raise Refused("transaction_settled")
-        if not named and amount in row.reversals:
-            return
+        if ref is None:
+            if amount is None and not row.hold and row.emptied is not None:
+                return row.emptied
+            if amount in row.reversals and amount is not None:
+                return row.reversals[amount]
+        elif ref in row.named_reversals:
+            return row.named_reversals[ref]
         if row.status in ("settled", "refunded"):
             raise Refused("transaction_settled")
-        if amount > row.hold:
+        cents = row.hold if amount is None else amount
+        if not row.hold or cents > row.hold:
             raise Refused("over_reversal")
-        row.reversals.add(amount)
-        row.reversed += amount
-        row.card.give(amount)
-        row.card.settle_state(False)
+        self.release(row, cents, amount, ref)
+        return cents
 
-    def clear(self, row, amount, final, named):
+    def clear(self, row, amount, final, named, foreign=None):
+        """What it takes, now or when it was first said."""
         if row.declined:
             raise Refused("transaction_declined")
+        if not named and final:
+            if amount is None and not row.hold and \
+                    row.last_clearing is not None:
+                return row.last_clearing
+            if amount in row.final_clearings:
+                return amount
         if amount is None and not row.hold:
             raise Refused("missing_parameter")
         amount = row.hold if amount is None else amount
-        if not named and final and amount in row.final_clearings:
-            return
         if final:
-            row.final_clearings.add(amount)
+            row.final_clearings[amount] = row.last_clearing = amount
+        if foreign is not None:
+            row.foreign = foreign
         card = row.card
         card.take(amount - min(amount, row.hold))
-        row.cleared += amount
+        row.move(cleared=amount)
         rest = row.hold
         if final and rest:
-            row.reversed += rest
+            row.move(reversed=rest)
             card.give(rest)
         card.spent += amount
         card.settle_state(True)
+        return amount
 
     def force_post(self, now, card, amount, shop):
         made = Transaction(card, "force_post", now, amount, shop)
-        made.authorized = made.cleared = amount
-        card.transactions.append(made)
+        card.add(made)
+        made.move(authorized=amount, cleared=amount)
         card.take(amount)
         card.spent += amount
         card.count += 1
@@ -324,7 +406,7 @@ class Model:
             original.refunded += amount
         made = Transaction(card, "refund", now, amount, None)
         made.original = original
-        card.transactions.append(made)
+        card.add(made)
         card.give(amount)
         card.spent -= amount
         card.count += 1
@@ -334,19 +416,36 @@ class Model:
     def take_back(self, row, amount, named):
         if row.kind != "refund":
             raise Refused("original_not_found")
-        if not named and amount in row.reversals:
-            return
-        if amount > row.requested - row.reversed:
+        left = row.requested - row.reversed
+        if not named:
+            if amount is None and not left and row.emptied is not None:
+                return row.emptied
+            if amount in row.reversals:
+                return amount
+        amount = left if amount is None else amount
+        if not left or amount > left:
             raise Refused("over_reversal")
-        row.reversals.add(amount)
+        row.reversals[amount] = amount
         row.reversed += amount
+        if amount == left:
+            row.emptied = amount
         if row.original is not None:
             row.original.refunded -= amount
-        row.card.give(-amount)
+        row.card.give_no_more(amount)
         row.card.spent += amount
         row.card.settle_state(True)
+        return amount
 
     # --- the owner's doings ---------------------------------------------------
+
+    def deposit(self, amount):
+        self.wallet += amount
+        self.wallet_cure()
+
+    def adjust(self, amount):
+        if amount < 0 and self.wallet + amount < 0:
+            raise Refused("the wallet holds less than that")
+        self.deposit(amount)
 
     def fund(self, card, amount):
         if card.status == "terminated":
@@ -355,8 +454,7 @@ class Model:
             raise Refused("insufficient_funds")
         self.wallet -= amount
         card.money += amount
-        if card.reason == "overdrawn" and card.money >= 0:
-            card.status, card.reason = "active", None
+        card.cure()
 
     def withdraw(self, card, amount):
         if card.status == "terminated":
@@ -390,13 +488,14 @@ class Model:
             card.money -= back
             self.wallet += back
         card.status, card.reason = "terminated", None
+        self.wallet_cure()
 
     def time_passes(self, now):
-        due = [row for card in self.cards for row in card.transactions
+        due = [row for row in self.rows
                if row.hold and row.expires is not None and row.expires <= now]
         for row in sorted(due, key=lambda row: row.expires):
             rest = row.hold
-            row.expired += rest
+            row.move(expired=rest)
             row.card.give(rest)
             row.card.settle_state(False)
         return due

@@ -156,11 +156,15 @@ class Processor:
     def authorize(self, card, amount, merchant=None, ref=None, cvv=None,
                   exp_month=None, exp_year=None, **more):
         ref = ref or reference()
+        if exp_month is None and exp_year is None:
+            exp_month, exp_year = card["exp_month"], card["exp_year"]
         body = {"network_ref": ref, "pan": card["pan"],
-                "exp_month": exp_month or card["exp_month"],
-                "exp_year": exp_year or card["exp_year"],
                 "amount": float(amount), "merchant": merchant or shop(),
                 **more}
+        if exp_month is not None:
+            body["exp_month"] = exp_month
+        if exp_year is not None:
+            body["exp_year"] = exp_year
         if cvv is not None:
             body["cvv2"] = cvv
         answer = Answer(self.network.post("/authorizations", body))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from conftest import BIN_MASTERCARD, BIN_VISA, MISSING_CARD, exact, luhn
+from payments import Setup
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
@@ -92,6 +93,19 @@ def test_only_details_has_secrets(api):
 def test_what_can_be_spent_is_bounded_by_the_limit(api):
     card = api.card(100, spending_limit=30)
     assert api.get(f"/cards/{card['id']}")["available_to_spend"] == 30
+
+
+def test_what_can_be_spent_is_bounded_by_the_bin(account, owner):
+    """Before the first use too, and where the card draws on the wallet."""
+    account.adjust("test", 20000_00)
+    card = account.test.card(1, bin_id=BIN_MASTERCARD)["id"]
+    assert account.test.post(f"/cards/{card}/withdraw",
+                             {"amount": 1}).status == 200
+    Setup(owner).change(card, funding="wallet", spending_limit_cents=0)
+    most = {row["id"]: row["max_monthly"]
+            for row in account.test.get("/bins")["data"]}[BIN_MASTERCARD]
+    assert account.test.balance() > most
+    assert account.test.get(f"/cards/{card}")["available_to_spend"] == most
 
 
 def test_defaults(api):

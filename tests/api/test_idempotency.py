@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same key: one effect, one answer."""
 
+import concurrent.futures
 import threading
 
 import pytest
@@ -231,6 +232,32 @@ def test_the_second_waits_and_gives_up(api, card, owner, wallet_id):
     assert third.status == 200
     assert not third.replayed
     assert api.get(f"/cards/{card['id']}")["balance"] == 105
+
+
+def test_the_first_gives_up_to_the_second(api, card, owner, wallet_id):
+    """It had claimed the key, waited for the card in vain, and finds at its
+    second try that the key is at work for somebody else."""
+    key = unique()
+    holder, other = owner.connect(), owner.connect()
+    holder.begin()
+    other.begin()
+    with holder.cursor() as cursor, other.cursor() as claim, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert cursor.execute("SELECT id FROM cards WHERE public_id = %s "
+                              "FOR UPDATE", (card["id"],)) == 1
+        asked = pool.submit(api.post, f"/cards/{card['id']}/freeze",
+                            idempotency=key)
+        assert not concurrent.futures.wait([asked], 0.5).done
+        claim.execute(
+            "INSERT INTO idempotency_keys (wallet_id, idem_key, fingerprint, "
+            "created_at) VALUES (%s, %s, %s, UTC_TIMESTAMP())",
+            (wallet_id, key, b"x" * 32))
+        first = asked.result()
+    holder.close()
+    other.close()
+    assert first.elapsed > 3  # for the card, and for the key
+    assert (first.status, first.error) == (409, "idempotency_in_progress")
+    assert api.get(f"/cards/{card['id']}")["status"] == "active"
 
 
 def test_the_second_waits_and_is_answered(api, card, owner, wallet_id):

@@ -2,6 +2,8 @@
 """Payments at the same instant: what there was is never exceeded, and one
 message is one message however many arrive."""
 
+import concurrent.futures
+import contextlib
 import itertools
 from decimal import Decimal
 
@@ -55,6 +57,57 @@ def test_the_last_ten_dollars(api, way, new_card):
     assert (after["balance"], after["pending"]) == (0, 10)
     assert after["transaction_count"] == 1
     assert len({answer.transaction for answer in answers}) == CLIENTS
+
+
+@contextlib.contextmanager
+def count_held(owner, card, kind):
+    """Nobody can count another transaction of that kind meanwhile: a decision
+    is made, and its posting waits."""
+    row = owner.row("SELECT id FROM cards WHERE public_id = %s", card["id"])
+    connection = owner.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("START TRANSACTION")
+            assert cursor.execute(
+                "SELECT transactions FROM transaction_counts "
+                "WHERE card_id = %s AND type = %s FOR UPDATE",
+                (row["id"], kind)) == 1
+            yield
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_decided_again(api, owner, way, new_card, approved):
+    """Approved, not to be posted, and by then frozen; or the other way round.
+    What is answered and kept is the second decision, and nothing but it."""
+    card = new_card(100)
+    path = f"/cards/{card['id']}"
+    assert way.authorize(card, 5).approved
+    assert not way.authorize(card, 500).approved
+    first, then = ("decline", "unfreeze") if approved else \
+        ("authorization", "freeze")
+    if approved:
+        assert api.post(path + "/freeze").status == 200
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with count_held(owner, card, first):
+            asked = pool.submit(way.authorize, card, 7)
+            assert not concurrent.futures.wait([asked], 0.5).done
+            # It waits for the card, and is next when the posting gives up.
+            assert api.post(f"{path}/{then}").status == 200
+            answer = asked.result()
+    clean([answer])
+    shown = api.get(f"/transactions/{answer.transaction}")
+    code, reason = answer.authorization_code, answer.reply["decline_reason"]
+    assert answer.reply.elapsed > 1.5  # it was decided twice
+    assert (answer.approved, answer.code) == \
+        ((True, "00") if approved else (False, "62"))
+    assert (code is not None, reason, answer.reasons) == \
+        ((True, None, []) if approved else
+         (False, "card_frozen", ["card_frozen"]))
+    assert (shown["authorization_code"], shown["decline_reason"],
+            shown["response_code"]) == (code, reason, answer.code)
+    assert state(api, card)["pending"] == 5 + 7 * approved
 
 
 def test_many_for_some(api, way, new_card):

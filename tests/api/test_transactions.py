@@ -664,6 +664,9 @@ def test_explain_tells_what_an_authorization_would(api, card):
                {"amount": 100.01, "cvv": wrong}, {"cvv": details["cvv"]},
                {"amount": 0}, {"amount": 0, "kind": "verification"},
                {"exp_month": details["exp_month"], "exp_year": 2001},
+               {"exp_month": details["exp_month"]},
+               {"exp_month": details["exp_month"] % 12 + 1},
+               {"exp_year": details["exp_year"] % 100}, {"exp_year": 0},
                {"merchant_currency": "XYZ", "merchant_amount": 1},
                {"amount": 6000, "partial_capable": True}]
     for change, frozen in itertools.product(changes, (False, True)):
@@ -712,6 +715,53 @@ def test_explain_refuses(api, account, card, stranger):
     refused(explain(api, card, amount="5"), 400, "invalid_parameter",
             "amount")
     assert explain(account.client("test", scopes="read"), card).status == 200
+
+
+def test_explain_with_a_cvv_shows_some_of_it(api, account, owner, card):
+    """Whoever may ask often enough has it: it takes the right to see it, and
+    leaves as much of a trace."""
+    details = api.details(card["id"])
+    wrong = f"{(int(details['cvv']) + 1) % 1000:03}"
+
+    def notes():
+        return owner.rows(
+            "SELECT actor, address, request_id FROM audit_log "
+            "WHERE subject = %s AND action = 'card_cvv_explained' "
+            "ORDER BY id", card["id"])
+
+    blind = account.client("test", scopes="read,write")
+    for cvv in (wrong, details["cvv"]):
+        refused(explain(blind, card, cvv=cvv), 403, "scope_missing")
+    refused(explain(blind, {"id": MISSING_CARD}, cvv=wrong), 403,
+            "scope_missing")
+    assert explain(blind, card).status == 200
+    assert notes() == []
+    seeing = account.issue("test", scopes="read,cards:details")
+    for cvv, approved in ((wrong, False), (details["cvv"], True)):
+        reply = explain(api.__class__(api.stack, seeing["api_key"]), card,
+                        cvv=cvv)
+        assert (reply.status, reply["approved"]) == (200, approved), reply
+        noted = notes()[-1]
+        assert noted["request_id"] == reply.request_id
+        assert noted["actor"] == seeing["key_id"] and noted["address"]
+    assert len(notes()) == 2
+    refused(explain(api, {"id": MISSING_CARD}, cvv=wrong), 404, "not_found")
+
+
+def test_a_part_of_the_expiry(api, card):
+    """What is given is compared, and nothing else."""
+    details = api.details(card["id"]).body
+    month, year = details["exp_month"], details["exp_year"]
+    for change, fits in (({"exp_month": month}, True),
+                         ({"exp_month": month % 12 + 1}, False),
+                         ({"exp_year": year}, True),
+                         ({"exp_year": year % 100}, True),
+                         ({"exp_year": year - 1}, False),
+                         ({"exp_year": 0}, False)):
+        reply = api.post("/simulate/authorization", {
+            "card_id": card["id"], **GOOD, **change})
+        assert (reply["approved"], reply["decline_reasons"]) == \
+            (fits, [] if fits else ["expiry_mismatch"]), change
 
 
 def test_explain_partial(api, card):

@@ -16,7 +16,7 @@ import time
 import pymysql
 import pytest
 
-from conftest import check_books, query
+from conftest import call, check_books, query
 from server import SRC
 
 numbers = itertools.count(1)
@@ -156,7 +156,7 @@ class Network:
         self.query("START TRANSACTION")
         facts = self.query("CALL increment_read(%s, %s, %s, %s)", self.scope,
                            transaction, ref, message)[0]
-        assert list(facts) == FACTS + ["transaction_id", "hold_cents",
+        assert list(facts) == FACTS + ["transaction_id", "earlier_cents",
                                        "transaction_status", "event_number"]
         if facts["outcome"] != "ok":
             self.query("ROLLBACK")
@@ -1032,14 +1032,80 @@ def test_terminated_card(world, network):
     assert world.balance() == 7400
     assert network.clear(beyond, 1500)["outcome"] == "ok"
     assert world.row(card)["balance_cents"] == -500
+    # What comes back pays the card's debt first.
     world.call("simulate_clock", 8 * 86400)
     assert network.row(expired)["status"] == "expired"
-    assert world.balance() == 8400
+    assert (world.row(card)["balance_cents"], world.balance()) == (0, 7900)
     assert network.refund(None, 200, held)["outcome"] == "ok"
-    assert world.balance() == 8600
+    assert world.balance() == 8100
     assert network.force(card, 100)["outcome"] == "ok"
-    assert world.row(card)["balance_cents"] == -600
+    assert world.row(card)["balance_cents"] == -100
     assert world.row(card)["status"] == "terminated"
+
+
+def test_debt_of_a_terminated_card_in_the_ledger(world, network):
+    """One journal, of three legs where two get something, of two else."""
+    card = world.card(6000)
+    transaction = network.hold(card, 6000)
+    world.call("card_terminate", card)
+    network.force(card, 5900)
+    legs = """
+      SELECT CONCAT(a.kind) AS kind, l.amount_cents FROM transaction_events AS e
+        JOIN transactions AS t ON t.id = e.transaction_id
+        JOIN ledger_entries AS l ON l.journal_id = e.journal_id
+        JOIN ledger_accounts AS a ON a.id = l.ledger_account_id
+       WHERE t.public_id = %s AND e.number = %s"""
+
+    def journal(number):
+        return {row["kind"]: row["amount_cents"] for row in query(
+            world.owner, legs, transaction, number)}
+
+    network.reverse(transaction, 5800)
+    assert journal(2) == {"hold": -5800, "card": 5800}
+    network.reverse(transaction, 150)
+    assert journal(3) == {"hold": -150, "card": 100, "wallet": 50}
+    network.reverse(transaction, 50)
+    assert journal(4) == {"hold": -50, "wallet": 50}
+    assert network.event(transaction, 3)["balance_after_cents"] == 0
+    wallet = query(world.owner, "SELECT * FROM wallets WHERE id = %s",
+                   world.wallet)[0]
+    assert (wallet["total_spent_cents"], world.balance()) == (5900, 100)
+
+
+def test_increment_sees_the_whole_of_its_purchase(world, network):
+    """Also where its beginning has left the window, or the BIN's month."""
+    card = world.card(10000, limit_window="weekly")
+    transaction = network.hold(card, 4000)
+    network.reverse(transaction, 500)
+    network.clear(transaction, 1000, final=False)
+
+    def facts():
+        network.query("START TRANSACTION")
+        row = network.query("CALL increment_read(NULL, %s, NULL, NULL)",
+                            transaction)[0]
+        network.query("ROLLBACK")
+        return (row["earlier_cents"], row["limit_used_cents"],
+                row["month_used_cents"])
+
+    assert facts() == (3500, 3500, 3500)
+    query(world.owner, "UPDATE transactions SET hold_expires_at ="
+          " hold_expires_at + INTERVAL 1 YEAR WHERE public_id = %s",
+          transaction)
+    for days in (6, 2, 30):
+        world.call("simulate_clock", days * 86400)
+        assert facts() == (3500, 3500, 3500)
+    network.hold(card, 100)
+    assert facts() == (3500, 3600, 3600)
+    for window, used in (("daily", 3600), ("monthly", 3600),
+                         ("forever", 3600), ("transaction", 0)):
+        query(world.owner, "UPDATE cards SET limit_window = %s"
+              " WHERE public_id = %s", window, card)
+        assert facts() == (3500, used, 3600)
+    # Counted where the purchase is, all the same.
+    network.increment(transaction, 200)
+    assert facts() == (3700, 0, 3800)
+    assert network.read(card)["month_used_cents"] == 100
+    network.query("ROLLBACK")
 
 
 def test_debt_freezes_and_funding_cures(world, network):
@@ -1068,6 +1134,41 @@ def test_debt_of_a_card_frozen_before(world, network):
     world.give(500)
     world.call("card_fund", card, 500)
     assert world.call("card_unfreeze", card)["status"] == "active"
+
+
+@pytest.mark.parametrize("lift", ["adjustment", "deposit", "withdrawal",
+                                  "termination"])
+def test_a_debt_paid_long_ago(world, network, lift):
+    """Any credit of the wallet finds who was frozen for its debt."""
+    card = world.card(0, funding="wallet")
+    other = world.card(100)
+    world.call("card_freeze", card, "customer")
+    query(world.owner, "UPDATE cards SET frozen_reason = 'overdrawn'"
+          " WHERE public_id = %s", card)
+    if lift == "adjustment":
+        world.give(1)
+    elif lift == "deposit":
+        world.call("simulate_deposit", f"dep_{next(numbers):020d}", "usdt",
+                   None, 5000, f"0x{next(numbers):064x}", True)
+    elif lift == "withdrawal":
+        world.call("card_withdraw", other, 1)
+    else:
+        world.call("card_terminate", other)
+    assert world.row(card)["status"] == "active"
+    assert world.events(card)[-1] == "card.unfrozen"
+
+
+def test_operator_cannot_unfreeze_what_draws_on_a_wallet_in_debt(world,
+                                                                 network):
+    card, other = (world.card(0, funding="wallet") for _ in range(2))
+    world.call("card_freeze", card, "operator")
+    network.force(other, 1)
+    with pytest.raises(pymysql.MySQLError, match="in debt"):
+        query(world.admin, "CALL admin_card_unfreeze(%s, 'please')", card)
+    assert world.call("card_unfreeze", card)["outcome"] == "card_not_active"
+    world.give(1)
+    query(world.admin, "CALL admin_card_unfreeze(%s, 'please')", card)
+    assert world.row(card)["status"] == "active"
 
 
 def test_debt_before_the_first_funding(world, network):
@@ -1337,6 +1438,11 @@ def test_windows_cost_the_same_with_any_history(world, record_property):
               SELECT card_id, {level}, created_at - INTERVAL {cut} SECOND AS s,
                      COUNT(*) FROM transactions WHERE card_id = %s
                GROUP BY s""", card_id)
+        before = handler_reads(owner)
+        resets = query(world.owner, "SELECT limit_resets_at(%s, 'monthly',"
+                       " @base) = @base - INTERVAL 100000 * 25 SECOND"
+                       " + INTERVAL 1 MONTH AS due", card_id)[0]["due"]
+        resets_rows = handler_reads(owner) - before
         busy_ms, busy_rows = reads_of(owner, card)
         facts = owner.read(card)
         owner.query("ROLLBACK")
@@ -1351,6 +1457,7 @@ def test_windows_cost_the_same_with_any_history(world, record_property):
                     f" without history {fresh_ms:.2f} ms, {fresh_rows} rows")
     print(f"authorization_read: {busy_ms:.2f} ms, {busy_rows} rows; without"
           f" history {fresh_ms:.2f} ms, {fresh_rows} rows")
+    assert resets and resets_rows < 50
     assert busy_rows < fresh_rows + 250
     assert busy_ms < fresh_ms * 5 + 5
 
@@ -1500,6 +1607,34 @@ def test_freeze_and_authorization_at_once(world, network, installation):
     assert world.row(card)["pending_cents"] == 100 * (sum(answers) - 1)
 
 
+def test_debts_and_cures_at_once(world, network, installation):
+    """Cards of one wallet that take it below zero and lift it again, while
+    others change them: in no debt, nobody is frozen for one."""
+    world.give(1000)
+    cards = [world.card(0, funding="wallet") for _ in range(4)]
+
+    def pay(network, card):
+        for _ in range(5):
+            posted = network.force(card, 700)["public_id"]
+            network.refund(None, 700, posted)
+
+    def change(network, card):
+        for place in range(10):
+            call(network.connection, "card_update", world.wallet, card,
+                 f"name {place}", None, None, None, None)
+
+    _, retries = at_once(
+        installation, [lambda n, card=card, job=job: job(n, card)
+                       for card in cards for job in (pay, change)])
+    assert retries == 0
+    assert world.balance() == 1000
+    for card in cards:
+        assert world.row(card)["status"] == "active"
+        told = world.events(card)
+        assert told.count("card.frozen") == told.count("card.unfrozen")
+    assert "card.frozen" in sum((world.events(c) for c in cards), [])
+
+
 def test_everything_at_once(world, network, installation):
     """Messages of all kinds to few cards, funding and terminating among them;
     the books are right whatever came first."""
@@ -1591,25 +1726,45 @@ def test_keeper_expires(world, network):
 def test_keeper_goes_on_past_what_fails(world, network):
     """One that cannot expire stays as it is and is told of; what is due after
     it does not wait for it."""
-    card = world.card(10000)
-    first, second = network.hold(card, 100), network.hold(card, 200)
+    broken, card = world.card(10000), world.card(10000)
+    first = network.hold(broken, 100)
+    transactions = [network.hold(card, 100) for _ in range(3)]
+    damage = ("UPDATE ledger_accounts SET balance_cents = balance_cents + %s"
+              " WHERE id = (SELECT hold_account_id FROM cards"
+              " WHERE public_id = %s)")
     ahead(world, 8 * 86400)
-    query(world.owner, "CREATE TRIGGER trial BEFORE UPDATE ON transactions FOR"
-          " EACH ROW BEGIN IF OLD.public_id = '%s' THEN SIGNAL SQLSTATE '45000'"
-          " SET MESSAGE_TEXT = 'trial'; END IF; END" % first)
+    query(world.owner, damage, -1, broken)
     try:
         for _ in range(2):
-            with pytest.raises(pymysql.MySQLError, match="hold [0-9]+: error"):
+            with pytest.raises(pymysql.MySQLError, match="hold [0-9]+: "
+                               ".*less than was decided"):
                 kept(world, "keeper_holds")
-            assert network.row(second)["status"] == "expired"
-            check_books(world.owner)
+            assert {network.row(t)["status"] for t in transactions} == {
+                "expired"}
         assert network.row(first)["status"] == "pending"
-        assert world.row(card)["balance_cents"] == 9900
+    finally:
+        query(world.owner, damage, 1, broken)
+    check_books(world.owner)
+    assert kept(world, "keeper_holds") == 1
+    assert network.row(first)["status"] == "expired"
+
+
+def test_keeper_keeps_what_it_did_before_the_world_failed(world, network):
+    """It holds locks of ten cards at most, and loses as much."""
+    card = world.card(10000)
+    transactions = [network.hold(card, 100) for _ in range(15)]
+    ahead(world, 8 * 86400)
+    query(world.owner, "CREATE TRIGGER trial BEFORE UPDATE ON transactions FOR"
+          f" EACH ROW BEGIN IF OLD.public_id = '{transactions[-1]}' THEN SIGNAL"
+          " SQLSTATE 'HY000' SET MYSQL_ERRNO = 1030; END IF; END")
+    try:
+        with pytest.raises(pymysql.MySQLError, match="1030"):
+            kept(world, "keeper_holds")
+        assert [network.row(t)["status"] for t in transactions] == (
+            ["expired"] * 10 + ["pending"] * 5)
     finally:
         query(world.owner, "DROP TRIGGER trial")
-    assert kept(world, "keeper_holds") == 1
-    assert kept(world, "keeper_holds") == 0
-    assert network.row(first)["status"] == "expired"
+    assert kept(world, "keeper_holds") == 5
 
 
 def test_keeper_in_real_time(world, network):

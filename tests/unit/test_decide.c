@@ -37,7 +37,7 @@ static struct decide_facts facts_make(void)
 	return (struct decide_facts){
 		.now = time_from_date((struct date){2026, 4, 15}),
 		.amount = MONEY_USD(AMOUNT),
-		.held = MONEY_USD(0),
+		.earlier = MONEY_USD(0),
 		.cvv = CVV_MATCHES,
 		.exp_month = 4,
 		.exp_year = 2029,
@@ -332,7 +332,7 @@ START_TEST(an_unknown_card_is_not_looked_at)
 	/* Nor is what points nowhere then. */
 	struct decide_facts facts = {
 		.amount = MONEY_USD(AMOUNT),
-		.held = MONEY_USD(0),
+		.earlier = MONEY_USD(0),
 		.partial_capable = true,
 		.balance = MONEY_USD(1),
 	};
@@ -484,10 +484,17 @@ START_TEST(expiry)
 	check_one(&facts, DECLINE_EXPIRY_MISMATCH);
 	facts.exp_month = facts.exp_year = 0; /* not given */
 	check_one(&facts, -1);
+	/* One of them alone. */
 	facts.exp_month = 4;
+	check_one(&facts, -1);
+	facts.exp_month = 5;
 	check_one(&facts, DECLINE_EXPIRY_MISMATCH);
 	facts.exp_month = 0;
 	facts.exp_year = 2029;
+	check_one(&facts, -1);
+	facts.exp_year = 29;
+	check_one(&facts, -1);
+	facts.exp_year = 28;
 	check_one(&facts, DECLINE_EXPIRY_MISMATCH);
 }
 END_TEST
@@ -564,7 +571,7 @@ START_TEST(increments)
 {
 	struct decide_facts facts = facts_make();
 
-	facts.held = MONEY_USD(2000);
+	facts.earlier = MONEY_USD(2000);
 	check_one(&facts, -1);
 	facts.bin_max_transaction = MONEY_USD(AMOUNT + 2000);
 	check_one(&facts, -1);
@@ -572,14 +579,14 @@ START_TEST(increments)
 	check_one(&facts, DECLINE_BIN_TRANSACTION_LIMIT);
 
 	facts = facts_make();
-	facts.held = MONEY_USD(2000);
+	facts.earlier = MONEY_USD(2000);
 	facts.window = LIMIT_TRANSACTION;
 	facts.limit = MONEY_USD(AMOUNT + 2000);
 	check_one(&facts, -1);
 	facts.limit.cents--;
 	check_one(&facts, DECLINE_TRANSACTION_LIMIT);
 
-	/* Here what is held is among what is used. */
+	/* Here it is among what is used. */
 	facts.window = LIMIT_DAILY;
 	facts.limit_used = MONEY_USD(2000);
 	check_one(&facts, DECLINE_DAILY_LIMIT);
@@ -587,21 +594,21 @@ START_TEST(increments)
 	check_one(&facts, -1);
 
 	facts = facts_make();
-	facts.held = MONEY_USD(2000);
+	facts.earlier = MONEY_USD(2000);
 	break_single_use(&facts);
 	check_one(&facts, -1);
 	facts = facts_make();
-	facts.held = MONEY_USD(2000);
+	facts.earlier = MONEY_USD(2000);
 	break_count(&facts);
 	check_one(&facts, -1);
 
 	facts = facts_make();
-	facts.held = MONEY_USD(2000);
+	facts.earlier = MONEY_USD(2000);
 	facts.balance = MONEY_USD(AMOUNT);
 	check_one(&facts, -1);
 	facts.balance.cents--;
 	check_one(&facts, DECLINE_INSUFFICIENT_FUNDS);
-	facts.held = MONEY_USD(MONEY_MAX_CENTS);
+	facts.earlier = MONEY_USD(MONEY_MAX_CENTS);
 	facts.balance = MONEY_USD(AMOUNT);
 	ck_assert(decide_now(&facts).approved ||
 		  decide_now(&facts).verdict == DECLINE_BIN_TRANSACTION_LIMIT);

@@ -26,8 +26,7 @@ START_TEST(ids_are_valid_unique_and_uniform)
 	for (i = 0; i < IDS; i++) {
 		id_make(ids[i], "card_");
 		ck_assert_uint_eq(strlen(ids[i]), 5 + ID_RANDOM_CHARS);
-		ck_assert(id_valid(ids[i], "card_"));
-		ck_assert(!id_valid(ids[i], "txn_"));
+		ck_assert_mem_eq(ids[i], "card_", 5);
 		for (p = ids[i] + 5; *p != '\0'; p++)
 			seen[(unsigned char)*p]++;
 	}
@@ -43,28 +42,6 @@ START_TEST(ids_are_valid_unique_and_uniform)
 			      seen[i]);
 	}
 	ck_assert_int_eq(used, 62);
-}
-END_TEST
-
-START_TEST(id_lengths_and_characters)
-{
-	char id[64];
-	int len, c;
-
-	for (len = 0; len < 40; len++) {
-		(void)snprintf(id, sizeof(id), "wh_%.*s", len,
-			       "0123456789ABCDEFGHIJabcdefghij0123456789");
-		ck_assert(id_valid(id, "wh_") == (len >= 10 && len <= 24));
-	}
-	for (c = 1; c < 256; c++) {
-		bool good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-			    (c >= 'a' && c <= 'z');
-
-		(void)snprintf(id, sizeof(id), "wh_0123456789%c", c);
-		ck_assert_msg(id_valid(id, "wh_") == good, "%d", c);
-	}
-	ck_assert(!id_valid("", "wh_"));
-	ck_assert(!id_valid("wh", "wh_"));
 }
 END_TEST
 
@@ -218,6 +195,5 @@ START_TEST(hex_as_uuid)
 }
 END_TEST
 
-SUITE("token", ids_are_valid_unique_and_uniform, id_lengths_and_characters,
-      request_ids, ids_are_uuids, uuids_stay, uuids_are_spread,
-      what_is_no_token, hex_as_uuid)
+SUITE("token", ids_are_valid_unique_and_uniform, request_ids, ids_are_uuids,
+      uuids_stay, uuids_are_spread, what_is_no_token, hex_as_uuid)
