@@ -222,6 +222,10 @@ def on_one_cpu(pids):
     try:
         yield
     finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+                os.sched_setaffinity(pid, before)
         os.sched_setaffinity(0, before)
 
 
