@@ -81,11 +81,15 @@ static void record_due(struct courier *courier, int64_t now)
 		courier_write_results(courier);
 }
 
+static bool is_full(const struct courier *courier)
+{
+	return courier->parcel_count >= courier->parcels_max;
+}
+
 static void claim_due(struct courier *courier, int64_t now)
 {
 	if (now < courier->claim_us || courier->done_urgent ||
-	    database_rests(courier, now) ||
-	    courier->parcel_count >= courier->parcels_max)
+	    database_rests(courier, now) || is_full(courier))
 		return;
 	courier_fetch(courier);
 }
@@ -102,6 +106,9 @@ static int rest_ms(const struct courier *courier)
 {
 	int64_t next = courier->claim_us, now = clock_monotonic_us();
 
+	/* Room comes with the end of an attempt, which is heard of at once. */
+	if (is_full(courier))
+		next = now + courier->config->courier_poll_ms * 1000;
 	if (courier->done && courier->done_since_us + RECORD_AFTER_US < next)
 		next = courier->done_since_us + RECORD_AFTER_US;
 	if (courier->lanes.waiting > 0 && courier->renew_us < next)

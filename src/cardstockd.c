@@ -181,6 +181,7 @@ _Noreturn static void worker_run(struct master *master, int slot)
 		.served = worker_answered,
 		.context = &context,
 	};
+	bool served;
 
 	worker_signals(master);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -198,14 +199,14 @@ _Noreturn static void worker_run(struct master *master, int slot)
 	if (!context.service)
 		exit(EXIT_FAILURE);
 	service.arena = arena_new(ARENA_BLOCK);
-	fcgi_serve(&service);
+	served = fcgi_serve(&service);
 	service_free(context.service);
 	arena_free(service.arena);
 	setup_close(&master->setup);
 #ifdef __SANITIZE_ADDRESS__
 	prctl(PR_SET_DUMPABLE, 1); /* LeakSanitizer traces its own process */
 #endif
-	exit(EXIT_SUCCESS);
+	exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* --- the pool ------------------------------------------------------------- */
@@ -374,8 +375,9 @@ static void pool_reload(struct master *master)
 	pool_fill(master);
 	pool_signal_stopping(master, SIGTERM);
 	notify("READY=1");
-	log_info("event=reloaded generation=%u workers=%lld",
-		 master->generation, (long long)master->setup.config.workers);
+	log_info("event=reloaded generation=%u workers=%lld key=%u",
+		 master->generation, (long long)master->setup.config.workers,
+		 keyring_present(master->setup.keyring));
 }
 
 static void socket_remove(struct master *master)

@@ -63,6 +63,54 @@ keeper: BEGIN
     FROM cards WHERE id = p_card_id FOR UPDATE SKIP LOCKED;
 END//
 
+-- Expires one. What cannot must not keep all that are due after it from it:
+-- nothing of it stays, and keeper_tell says so when the others are done.
+CREATE OR REPLACE PROCEDURE keeper_expire(
+  IN p_what VARCHAR(16) CHARACTER SET ascii, IN p_id BIGINT UNSIGNED,
+  IN p_card_id BIGINT UNSIGNED, OUT p_done BOOLEAN)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_errno INT;
+  DECLARE v_state CHAR(5) CHARACTER SET ascii;
+  DECLARE v_text VARCHAR(400);
+  -- Ours, whose text names no value; a constraint's; out of range. What the
+  -- world does ends the batch.
+  DECLARE EXIT HANDLER FOR SQLSTATE '45000', SQLSTATE '23000', SQLSTATE '22003'
+  BEGIN
+    GET DIAGNOSTICS CONDITION 1
+      v_state = RETURNED_SQLSTATE, v_errno = MYSQL_ERRNO,
+      v_text = MESSAGE_TEXT;
+    ROLLBACK TO SAVEPOINT keeper_one;
+    SET p_done = FALSE,
+        @keeper_failed = CONCAT(p_what, ' ', p_id, ': ',
+                                IF(v_state = '45000', v_text,
+                                   CONCAT('error ', v_errno)));
+  END;
+
+  SAVEPOINT keeper_one;
+  CASE p_what
+    WHEN 'hold' THEN
+      CALL transaction_expire(p_id, p_done);
+    WHEN 'challenge' THEN
+      CALL challenge_expire(p_id, p_card_id, p_done);
+    WHEN 'deposit' THEN
+      CALL deposit_expire(p_id, v_outcome);
+      SET p_done = v_outcome = 'ok';
+  END CASE;
+END//
+
+-- Fails when something did not expire, once what did is committed.
+CREATE OR REPLACE PROCEDURE keeper_tell()
+BEGIN
+  DECLARE v_failed VARCHAR(500) DEFAULT @keeper_failed;
+
+  SET @keeper_failed = NULL;
+  IF v_failed IS NOT NULL THEN
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_failed;
+  END IF;
+END//
+
 -- The second part finds test wallets whose clock is ahead of ours. A payment
 -- must not wait for all of it: every ten it lets go of the cards.
 CREATE OR REPLACE PROCEDURE keeper_holds(IN p_limit INT)
@@ -91,7 +139,7 @@ BEGIN
   DO
     CALL keeper_card_lock(due.card_id, v_locked);
     IF v_locked IS NOT NULL THEN
-      CALL transaction_expire(due.id, v_expired);
+      CALL keeper_expire('hold', due.id, NULL, v_expired);
       SET v_done = v_done + v_expired;
     END IF;
     SET v_seen = v_seen + 1;
@@ -101,6 +149,7 @@ BEGIN
     END IF;
   END FOR;
   COMMIT;
+  CALL keeper_tell();
   SELECT v_done AS done;
 END//
 
@@ -133,11 +182,12 @@ BEGIN
       FROM cards WHERE id = due.card_id FOR UPDATE SKIP LOCKED;
     IF v_locked IS NOT NULL THEN
       SELECT id INTO v_locked FROM challenges WHERE id = due.id FOR UPDATE;
-      CALL challenge_expire(due.id, due.card_id, v_expired);
+      CALL keeper_expire('challenge', due.id, due.card_id, v_expired);
       SET v_done = v_done + v_expired;
     END IF;
   END FOR;
   COMMIT;
+  CALL keeper_tell();
   SELECT v_done AS done;
 END//
 
@@ -145,7 +195,7 @@ CREATE OR REPLACE PROCEDURE keeper_deposits(IN p_limit INT)
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_locked BIGINT UNSIGNED;
-  DECLARE v_outcome VARCHAR(40) CHARACTER SET ascii;
+  DECLARE v_expired BOOLEAN;
   DECLARE v_done INT DEFAULT 0;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
 
@@ -172,11 +222,12 @@ BEGIN
     SELECT id INTO v_locked
       FROM wallets WHERE id = due.wallet_id FOR UPDATE SKIP LOCKED;
     IF v_locked IS NOT NULL THEN
-      CALL deposit_expire(due.id, v_outcome);
-      SET v_done = v_done + (v_outcome = 'ok');
+      CALL keeper_expire('deposit', due.id, NULL, v_expired);
+      SET v_done = v_done + v_expired;
     END IF;
   END FOR;
   COMMIT;
+  CALL keeper_tell();
   SELECT v_done AS done;
 END//
 

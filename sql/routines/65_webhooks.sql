@@ -429,6 +429,8 @@ END//
 -- Couriers. Each courier_ procedure is a transaction of its own. They take and
 -- keep no lock that a payment needs. Their UPDATEs name order and index of the
 -- join: a small table that is read from its beginning is locked as a whole.
+-- Queues are looked at without locks, and rows locked by their primary key: a
+-- locking look reads, and locks, the first row of the next endpoint's queue.
 
 -- Gives up a part of what is due at an endpoint that is disabled or deleted.
 CREATE OR REPLACE PROCEDURE courier_fail_dead(
@@ -438,9 +440,14 @@ BEGIN
   DECLARE v_ids LONGTEXT CHARACTER SET ascii;
 
   SELECT GROUP_CONCAT(id) INTO v_ids
-    FROM (SELECT id FROM deliveries FORCE INDEX (queue)
-           WHERE queue_webhook_id = p_webhook_id AND due_at <= p_now
-           ORDER BY due_at, id LIMIT 500 FOR UPDATE SKIP LOCKED) AS due;
+    FROM (SELECT d.id
+            FROM (SELECT id FROM deliveries FORCE INDEX (queue)
+                   WHERE queue_webhook_id = p_webhook_id AND due_at <= p_now
+                   ORDER BY due_at, id LIMIT 500) AS seen
+            STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY)
+              ON d.id = seen.id
+           WHERE d.queue_webhook_id = p_webhook_id
+             FOR UPDATE SKIP LOCKED) AS due;
   UPDATE JSON_TABLE(CONCAT('[', COALESCE(v_ids, ''), ']'), '$[*]'
            COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
     STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = l.id
@@ -458,12 +465,16 @@ BEGIN
   DECLARE v_ids LONGTEXT CHARACTER SET ascii;
 
   SELECT GROUP_CONCAT(id) INTO v_ids
-    FROM (SELECT id, leased_until FROM deliveries FORCE INDEX (queue)
-           WHERE queue_webhook_id = p_webhook_id
-             AND due_at > '1970-01-01' AND due_at <= p_now
-           ORDER BY due_at DESC, id DESC LIMIT 1000
-             FOR UPDATE SKIP LOCKED) AS due
-   WHERE leased_until <= UTC_TIMESTAMP(6);
+    FROM (SELECT d.id
+            FROM (SELECT id FROM deliveries FORCE INDEX (queue)
+                   WHERE queue_webhook_id = p_webhook_id
+                     AND due_at > '1970-01-01' AND due_at <= p_now
+                   ORDER BY due_at DESC, id DESC LIMIT 1000) AS seen
+            STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY)
+              ON d.id = seen.id
+           WHERE d.queue_webhook_id = p_webhook_id
+             AND d.leased_until <= UTC_TIMESTAMP(6)
+             FOR UPDATE SKIP LOCKED) AS due;
   IF v_ids IS NOT NULL THEN
     UPDATE JSON_TABLE(CONCAT('[', v_ids, ']'), '$[*]'
              COLUMNS (id BIGINT UNSIGNED PATH '$')) AS l
@@ -495,11 +506,16 @@ BEGIN
   SET v_again_room = GREATEST(1, p_room DIV 4, p_room - v_fresh_count);
   SELECT GROUP_CONCAT(id ORDER BY due_at, id), COUNT(*)
     INTO v_again, v_again_count
-    FROM (SELECT id, due_at FROM deliveries FORCE INDEX (queue)
-           WHERE queue_webhook_id = p_webhook_id
-             AND due_at > '1970-01-01' AND due_at <= p_now
-             AND (leased_until IS NULL OR leased_until <= v_real)
-           ORDER BY due_at, id LIMIT v_again_room
+    FROM (SELECT d.id, d.due_at
+            FROM (SELECT id FROM deliveries FORCE INDEX (queue)
+                   WHERE queue_webhook_id = p_webhook_id
+                     AND due_at > '1970-01-01' AND due_at <= p_now
+                     AND (leased_until IS NULL OR leased_until <= v_real)
+                   ORDER BY due_at, id LIMIT v_again_room) AS seen
+            STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY)
+              ON d.id = seen.id
+           WHERE d.queue_webhook_id = p_webhook_id AND d.due_at <= p_now
+             AND (d.leased_until IS NULL OR d.leased_until <= v_real)
              FOR UPDATE SKIP LOCKED) AS due;
   SET v_fresh = SUBSTRING_INDEX(v_fresh, ',', p_room - v_again_count);
   SET v_fresh = CONCAT_WS(',', v_again, NULLIF(v_fresh, '')),
@@ -716,7 +732,7 @@ BEGIN
 
   UPDATE courier_results AS r
     STRAIGHT_JOIN deliveries AS d FORCE INDEX (PRIMARY) ON d.id = r.id
-     SET d.attempts = d.attempts + r.attempts,
+     SET d.attempts = LEAST(65535, d.attempts + r.attempts),
          d.tries = d.tries + (d.status = 'pending' AND d.claim = r.claim),
          d.last_error = CASE WHEN r.outcome = 'delivered' THEN NULL
                              WHEN d.status = 'pending' AND d.claim = r.claim
@@ -749,7 +765,12 @@ BEGIN
                                  status, error, answer_sealed)
   SELECT d.id, d.attempts - r.attempts + r.attempt, r.at, r.ms, r.status,
          r.error, r.answer
-    FROM courier_results AS r STRAIGHT_JOIN deliveries AS d ON d.id = r.id;
+    FROM courier_results AS r STRAIGHT_JOIN deliveries AS d ON d.id = r.id
+  -- Where the number can grow no more, the newest is kept.
+  ON DUPLICATE KEY UPDATE
+    started_at = VALUES(started_at), duration_ms = VALUES(duration_ms),
+    status = VALUES(status), error = VALUES(error),
+    answer_sealed = VALUES(answer_sealed);
   SET v_recorded = ROW_COUNT();
 
   CALL courier_record_endpoints();

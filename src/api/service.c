@@ -20,6 +20,10 @@
 /* A use is noted at most so often, without a write per request. */
 #define KEY_TOUCH_S 60
 
+/* fastcgi_read_timeout in nginx/server.conf: who answers later is not heard. */
+#define NGINX_WAITS_S 20
+#define DEADLINE_MIN_S 5
+
 /* What api_keys.key_sealed has room for. */
 #define KEY_MAX (128 - SEAL_OVERHEAD)
 
@@ -356,6 +360,21 @@ static void call_serve(struct call *call)
 	call_route(call, match, found.allow);
 }
 
+/*
+ * The last statement that is sent may connect first, and then take until the
+ * database's answer is given up; the reply is a matter of less than a second.
+ */
+static int64_t deadline_of(const struct config *config,
+			   const struct request *request)
+{
+	int64_t limit_s = NGINX_WAITS_S - config->db_connect_timeout_s -
+			  config->db_read_timeout_s - 1;
+
+	if (limit_s < DEADLINE_MIN_S)
+		limit_s = DEADLINE_MIN_S;
+	return request->accepted_us + limit_s * 1000000;
+}
+
 void service_serve(void *context, struct request *request, struct reply *reply)
 {
 	struct service *service = context;
@@ -368,7 +387,9 @@ void service_serve(void *context, struct request *request, struct reply *reply)
 
 	log_set_request(request->request_id);
 	service->route_index = (int)route_base(DIALECTS);
+	db_set_deadline(service->db, deadline_of(service->config, request));
 	call_serve(&call);
+	db_set_deadline(service->db, 0);
 	json_decref(call.json);
 }
 

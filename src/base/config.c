@@ -78,7 +78,7 @@ static const struct key keys[] = {
 		     "empty: no TLS."},
 	{ROW(db_connect_timeout_s, KEY_INT), .preset = "1", .min = 1, .max = 60,
 	 .sentence = "Seconds to wait for a connection to MariaDB."},
-	{ROW(db_read_timeout_s, KEY_INT), .preset = "8", .min = 1, .max = 3600,
+	{ROW(db_read_timeout_s, KEY_INT), .preset = "8", .min = 2, .max = 3600,
 	 .sentence = "Seconds to wait for MariaDB's answer."},
 	{ROW(master_key_file, KEY_FILE), .preset = "/etc/cardstock/master.key",
 	 .sentence = "The master keys; mode 0400 or 0600."},

@@ -25,12 +25,15 @@ struct db {
 	bool no_wsrep; /* this server does not know wsrep_sync_wait */
 	uint64_t use;  /* counts uses, for the least recent one */
 	struct db_counters counters;
+	int64_t deadline_us; /* 0: none */
 	struct prepared prepared[STATEMENTS_MAX];
 };
 
 /* A connection that was alive a moment ago; DB_OK or DB_LOST. */
 enum db_result connection_ensure(struct db *db);
 void connection_close(struct db *db);
+/* The deadline has passed. */
+bool connection_is_late(const struct db *db);
 
 /*
  * What a server or client error number means. Logs it (never a parameter), and

@@ -11,12 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/log.h"
 #include "../base/secret.h"
 #include "connection.h"
 
 #define PASSWORD_MAX 512
+#define KEEPER_WAITS_S 60 /* for a whole batch */
 
 struct db *db_open(const struct config *config, enum db_role role)
 {
@@ -31,11 +33,22 @@ struct db *db_open(const struct config *config, enum db_role role)
 	return db;
 }
 
-/* A migration or an audit may take hours; who answers or delivers must not
- * stand still. */
-static bool is_hasty(const struct db *db)
+/* Seconds to wait for an answer; 0: without end. A migration or an audit may
+ * take hours; who answers or delivers must not stand still. */
+static int64_t patience_s(const struct db *db)
 {
-	return db->role == DB_ROLE_API || db->role == DB_ROLE_COURIER;
+	int64_t answer_s = db->config->db_read_timeout_s;
+
+	switch (db->role) {
+	case DB_ROLE_API:
+	case DB_ROLE_COURIER:
+		return answer_s;
+	case DB_ROLE_KEEPER:
+		return answer_s > KEEPER_WAITS_S ? answer_s : KEEPER_WAITS_S;
+	case DB_ROLE_OWNER:
+		break;
+	}
+	return 0;
 }
 
 void connection_close(struct db *db)
@@ -53,6 +66,16 @@ void db_close(struct db *db)
 		return;
 	connection_close(db);
 	free(db);
+}
+
+void db_set_deadline(struct db *db, int64_t deadline_us)
+{
+	db->deadline_us = deadline_us;
+}
+
+bool connection_is_late(const struct db *db)
+{
+	return db->deadline_us != 0 && clock_monotonic_us() >= db->deadline_us;
 }
 
 const struct db_counters *db_counters(const struct db *db)
@@ -94,7 +117,7 @@ static void set_options(const struct db *db, MYSQL *mysql)
 	const struct config *config = db->config;
 	bool local = config->db_socket[0] != '\0';
 	unsigned int connect_s = (unsigned int)config->db_connect_timeout_s;
-	unsigned int answer_s = (unsigned int)config->db_read_timeout_s;
+	unsigned int answer_s = (unsigned int)patience_s(db);
 	unsigned int off = 0;
 	unsigned int protocol =
 		local ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
@@ -110,7 +133,7 @@ static void set_options(const struct db *db, MYSQL *mysql)
 	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &tls);
 	if (tls)
 		mysql_options(mysql, MYSQL_OPT_SSL_CA, config->db_tls_ca);
-	if (is_hasty(db)) {
+	if (answer_s > 0) {
 		mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answer_s);
 		mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
 	}
@@ -124,8 +147,8 @@ static void set_session(const struct db *db, MYSQL *mysql)
 
 	/* The server gives up first, so that its answer is heard; and waiting
 	 * for a lock ends before that, since it is no failure. */
-	if (is_hasty(db)) {
-		limit_ms = db->config->db_read_timeout_s * 1000 - 500;
+	if (patience_s(db) > 0) {
+		limit_ms = patience_s(db) * 1000 - 500;
 		if (limit_ms < 3000)
 			lock_wait_s = 1;
 	}
@@ -273,6 +296,11 @@ static enum db_result classify(unsigned int number)
 	case ER_READ_ONLY_MODE:
 	case ER_DISK_FULL:
 	case ER_RECORD_FILE_FULL:
+	case ER_ERROR_ON_WRITE:
+	case ER_GET_ERRNO: /* the engine's own, a full disk's mostly */
+	case ER_ERROR_DURING_COMMIT:
+	case ER_MAX_PREPARED_STMT_COUNT_REACHED: /* of all connections; one
+						  * that ends frees its own */
 		return DB_LOST;
 	default:
 		return DB_BROKEN;

@@ -89,6 +89,12 @@ enum db_role {
 struct db *db_open(const struct config *config, enum db_role role);
 void db_close(struct db *db);
 const struct db_counters *db_counters(const struct db *db);
+/*
+ * From this moment on (clock_monotonic_us(); 0: never) nothing is sent: what
+ * would be is DB_LOST without effect, and a transaction that is open comes to
+ * nothing. The answer to what was sent before, a COMMIT too, is awaited.
+ */
+void db_set_deadline(struct db *db, int64_t deadline_us);
 
 /*
  * A struct statement is sent in the binary protocol, prepared on first use on

@@ -234,6 +234,15 @@ static bool is_stale(unsigned int number)
 	return number == ER_UNKNOWN_STMT_HANDLER || number == ER_NEED_REPREPARE;
 }
 
+/* Leaves the connection as it is, by which one knows that nothing was sent. */
+static bool refuse_late(const struct db *db, const struct statement *statement)
+{
+	if (!connection_is_late(db))
+		return false;
+	log_unusual("event=db_late statement=%s", statement->name);
+	return true;
+}
+
 /*
  * Executes; *stmt then holds the results. Runs a second time only where the
  * first certainly had no effect: nothing could be sent, preparing failed, or
@@ -244,10 +253,13 @@ static enum db_result execute(struct db *db, const struct statement *statement,
 {
 	for (int try = 1;; try++) {
 		struct prepared *prepared;
-		enum db_result result = connection_ensure(db);
+		enum db_result result;
 		bool idle = !db->in_transaction, again;
 		unsigned int number;
 
+		if (refuse_late(db, statement))
+			return DB_LOST;
+		result = connection_ensure(db);
 		if (result != DB_OK)
 			return result;
 		result = prepare(db, statement, &prepared);
@@ -257,6 +269,8 @@ static enum db_result execute(struct db *db, const struct statement *statement,
 		}
 		if (result != DB_OK)
 			return result;
+		if (refuse_late(db, statement))
+			return DB_LOST;
 		*stmt = prepared->stmt;
 		if (send_once(db, statement, *stmt, params) == 0)
 			return DB_OK;

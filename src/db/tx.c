@@ -53,8 +53,9 @@ static void pause_before(int try)
 static void roll_back(struct db *db)
 {
 	/* A connection that is gone has rolled back; one on which ROLLBACK
-	 * fails for another reason must not be used again. */
-	if (db->mysql && db_run(db, &rollback_statement, NULL, NULL) != DB_OK)
+	 * fails, or may not be sent any more, must not be used again. */
+	if (db->mysql && (connection_is_late(db) ||
+			  db_run(db, &rollback_statement, NULL, NULL) != DB_OK))
 		connection_close(db);
 	db->in_transaction = false;
 }
@@ -92,7 +93,8 @@ static enum db_result commit(struct db *db, const struct db_tx *tx,
 		result = db_run(db, tx->finish, tx->finish_params, NULL);
 	else
 		result = db_run(db, &commit_statement, NULL, NULL);
-	*in_doubt = result == DB_LOST;
+	/* Where the connection still stands it was not sent: it is too late. */
+	*in_doubt = result == DB_LOST && !db->mysql;
 	return result;
 }
 
@@ -148,6 +150,8 @@ enum db_result db_tx_run(struct db *db, struct arena *arena,
 		if (result == DB_WAIT && (!started || ++waits > WAITS_MAX))
 			break;
 		if (result != DB_RETRY && result != DB_WAIT)
+			break;
+		if (connection_is_late(db))
 			break;
 	}
 	return result;

@@ -21,6 +21,7 @@
 #define BACKLOG 4096	  /* the kernel's net.core.somaxconn may be less */
 #define PEER_TIMEOUT_S 20 /* for an nginx on another machine that went away */
 #define DRAIN_MAX (1024 * 1024)
+#define LAST_MAX 128 /* requests more where there is no end of them */
 
 /*
  * SIGTERM stays blocked and is never taken: it is looked for between two
@@ -29,8 +30,19 @@
  */
 struct waiter {
 	int listen_fd, epoll_fd;
+	bool local; /* the socket is of the UNIX domain */
 	sigset_t stop;
 };
+
+static bool is_local(int listen_fd)
+{
+	int domain = 0;
+	socklen_t size = sizeof(domain);
+
+	return getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) ==
+		       0 &&
+	       domain == AF_UNIX;
+}
 
 static bool waiter_open(struct waiter *waiter, int listen_fd)
 {
@@ -43,6 +55,7 @@ static bool waiter_open(struct waiter *waiter, int listen_fd)
 	sigaddset(&waiter->stop, SIGTERM);
 	sigprocmask(SIG_BLOCK, &waiter->stop, NULL);
 	waiter->listen_fd = listen_fd;
+	waiter->local = is_local(listen_fd);
 	signal_fd = signalfd(-1, &waiter->stop, SFD_CLOEXEC);
 	waiter->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	return signal_fd >= 0 && waiter->epoll_fd >= 0 &&
@@ -59,24 +72,51 @@ static bool stop_is_pending(void)
 	return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
 }
 
-/* The next connection, or -1 when it is time to stop. */
+/*
+ * The next connection, or -1 when it is time to stop and none waits. A stop is
+ * looked for after accepting failed and before waiting, never in between: who
+ * was woken for a connection is the only one who knows of it.
+ */
 static int connection_next(const struct waiter *waiter)
 {
 	struct epoll_event event;
 
-	while (!stop_is_pending()) {
+	for (;;) {
 		int fd = accept(waiter->listen_fd, NULL, NULL);
+		int error = errno;
 
 		if (fd >= 0)
 			return fd;
-		if (errno == EAGAIN) {
+		if (stop_is_pending())
+			return -1;
+		if (error == EAGAIN) {
 			epoll_wait(waiter->epoll_fd, &event, 1, -1);
-		} else if (errno != EINTR && errno != ECONNABORTED) {
-			log_unusual("event=accept_failed errno=%d", errno);
+		} else if (error != EINTR && error != ECONNABORTED) {
+			log_unusual("event=accept_failed errno=%d", error);
 			usleep(10000);
 		}
 	}
-	return -1;
+}
+
+/*
+ * A peer that is silent must not keep the worker for ever. A connection by TCP
+ * has this from its listening socket.
+ */
+static void connection_limit(int fd)
+{
+	struct timeval limit = {.tv_sec = PEER_TIMEOUT_S};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+/* nginx never half-closes: the end of what it sends is its end, and nobody
+ * hears the answer. */
+static bool peer_has_gone(int fd)
+{
+	char byte;
+	ssize_t len = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 /*
@@ -150,33 +190,38 @@ static void connection_serve(const struct fcgi_service *service,
 		return;
 	request_read(&request, service->arena, fcgi->envp);
 	log_set_request(request.request_id);
-	if (body_read(&request, fcgi->in)) {
+	request.accepted_us = started_us;
+	if (!body_read(&request, fcgi->in)) {
+		log_client("event=request_cut_short announced=%lld",
+			   (long long)request.content_length);
+		connection_finish(fcgi);
+	} else if (peer_has_gone(fcgi->ipcFd)) {
+		log_client("event=client_gone");
+		connection_finish(fcgi);
+	} else {
 		reply_init(&reply, service->arena);
 		service->serve(service->context, &request, &reply);
 		reply_send(fcgi, &request, &reply);
 		connection_finish(fcgi);
 		service->served(service->context, &request, &reply,
 				clock_monotonic_us() - started_us);
-	} else {
-		log_client("event=request_cut_short announced=%lld",
-			   (long long)request.content_length);
-		connection_finish(fcgi);
 	}
 	log_set_request("");
 	arena_reset(service->arena);
 }
 
-void fcgi_serve(const struct fcgi_service *service)
+bool fcgi_serve(const struct fcgi_service *service)
 {
 	struct waiter waiter;
 	FCGX_Request fcgi;
+	bool stopping = false;
 	int fd;
 
 	if (!waiter_open(&waiter, service->listen_fd) || FCGX_Init() != 0 ||
 	    FCGX_InitRequest(&fcgi, service->listen_fd,
 			     FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		log_unusual("event=worker_cannot_start errno=%d", errno);
-		return;
+		return false;
 	}
 	for (int64_t served = 0;
 	     service->requests_max == 0 || served < service->requests_max;
@@ -184,12 +229,22 @@ void fcgi_serve(const struct fcgi_service *service)
 		fd = connection_next(&waiter);
 		if (fd < 0)
 			break;
+		if (waiter.local)
+			connection_limit(fd);
 		/* A connection of ours in libfcgi's place: its own accept makes
 		 * three more system calls. Marked as kept, or it is closed. */
 		fcgi.ipcFd = fd;
 		fcgi.keepConnection = 1;
 		connection_serve(service, &fcgi);
+		/* Seldom, as it matters only while there is always a next
+		 * one; what waited when the stop came is served. */
+		if (served % LAST_MAX == LAST_MAX - 1) {
+			if (stopping)
+				break;
+			stopping = stop_is_pending();
+		}
 	}
+	return true;
 }
 
 static int listen_failed(int fd, const char *where, const char *step)

@@ -9,7 +9,8 @@
 /*
  * The worker's loop over libfcgi: accept on the inherited socket, read one
  * request, call serve, write the reply, until asked to stop. SIGTERM is taken
- * only while waiting, so a request in hand is always finished.
+ * only when nobody waits, so that a request in hand is always finished and what
+ * is queued is answered. A request whose nginx has gone is not served.
  */
 struct fcgi_service {
 	int listen_fd;
@@ -22,7 +23,8 @@ struct fcgi_service {
 		       const struct reply *reply, int64_t duration_us);
 	void *context;
 };
-void fcgi_serve(const struct fcgi_service *service);
+/* False when it could not begin. */
+bool fcgi_serve(const struct fcgi_service *service);
 
 /* A listening socket: "unix:/path" or "host:port". -1 with the message logged.
  */

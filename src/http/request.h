@@ -46,6 +46,7 @@ struct request {
 	/* What nginx says a client address may show of refused credentials:
 	 * for throttle_take. Rate 0: no limit. */
 	int64_t refused_rate_per_minute, refused_burst;
+	int64_t accepted_us;	/* clock_monotonic_us() */
 	int64_t content_length; /* as announced; -1 when not */
 	struct fault fault; /* found while reading: answered before routing */
 };

@@ -578,6 +578,34 @@ def test_dead_endpoints_do_not_use_up_all_places(stack, admin, env, receiver,
     assert max(late) < 1.9, late
 
 
+def processor_s(process):
+    """Seconds of processor time that it has used."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+    user, system = fields.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_full_courier_rests(api, card, receiver, judge, courier):
+    """More to do than it has places for, and nobody answers."""
+    process = courier(courier_in_flight=2, courier_per_endpoint=2,
+                      webhook_timeout_s=5, courier_lease_s=20).start()
+    hooks = [Endpoint(api, receiver, judge, ["card.updated"])
+             for _ in range(2)]
+    update(api, card)
+    for hook in hooks:
+        hook.wait(1)
+        hook.on(hang)
+    for _ in range(12):
+        update(api, card)
+    assert until(lambda: sum(len(hook.came()) for hook in hooks) >= 3, 5)
+    time.sleep(0.3)
+    before = processor_s(process)
+    time.sleep(2)
+    assert processor_s(process) - before < 0.15
+    for hook in hooks:
+        api.delete(f"/webhooks/{hook.id}")
+
+
 # --- housekeeping -------------------------------------------------------------
 
 

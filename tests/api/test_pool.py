@@ -2,7 +2,9 @@
 """The pool of workers: what happens to requests when a worker dies, when the
 configuration changes and when it all ends."""
 
+import contextlib
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -13,6 +15,7 @@ import time
 
 import pytest
 
+from conftest import unique
 from private import Load, Nginx, Pool, alive, wait_for
 
 
@@ -90,7 +93,8 @@ def test_reload_loses_nothing(pool, nginx, headers):
             load.wait_more(200)
     assert load.failures() == []
     assert len(load.answers) > 1000
-    assert pool.log.read_text().count("event=reloaded") == 3
+    assert len(re.findall(r"event=reloaded .* key=[1-9]",
+                          pool.log.read_text())) == 3
 
 
 def test_a_bad_configuration_changes_nothing(pool, nginx, headers):
@@ -178,6 +182,254 @@ def test_the_request_in_hand_is_finished(pool, nginx, api, card, wallet_id,
         pool.wait_full(without=before)
     else:
         assert pool.process.wait(10) == 0
+
+
+def told(link, seconds):
+    """Whether an answer comes."""
+    link.settimeout(seconds)
+    try:
+        return len(link.recv(65536)) > 0
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+@contextlib.contextmanager
+def standing(*pids):
+    """Processes that do not run until the end."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for pid in pids:
+            wait_for("it stands", lambda: pathlib.Path(
+                f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                == "T")
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def on_one_cpu(pids):
+    """Wakes the processes but lets none run while we do."""
+    before = os.sched_getaffinity(0)
+    one = {min(before)}
+    for pid in pids:
+        os.sched_setaffinity(pid, one)
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+    os.sched_setaffinity(0, one)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+                os.sched_setaffinity(pid, before)
+        os.sched_setaffinity(0, before)
+
+
+def test_a_worker_that_was_woken_accepts_before_it_goes(pool):
+    """A connection wakes one worker; when that one is told to stop before it
+    ran, nobody else knows of the connection."""
+    victim = pool.pids()[0]
+    for _ in range(8):
+        before = pool.pids()
+        with standing(pool.process.pid):
+            with on_one_cpu(before):
+                link = fcgi_ask(pool, "/v1/status")
+                os.kill(victim, signal.SIGTERM)
+            with link:
+                assert told(link, 5), pool.log.read_text()
+        pids = pool.wait_full(without=[victim])
+        # Whoever waits longest is woken: the one that was not replaced.
+        victim = next(pid for pid in before if pid in pids)
+
+
+def test_what_is_queued_at_the_end_is_answered(pool):
+    with standing(*pool.pids()):
+        links = [fcgi_ask(pool, "/v1/status") for _ in range(20)]
+        pool.process.send_signal(signal.SIGTERM)
+        wait_for("the socket has gone", lambda: not pool.socket.exists())
+        time.sleep(0.2)
+    assert [told(link, 10) for link in links] == [True] * 20
+    for link in links:
+        link.close()
+    assert pool.process.wait(10) == 0
+
+
+def test_who_has_gone_is_not_served(pool, nginx, api, card):
+    """Clients that give up while no worker has time: nothing is done for
+    them."""
+    balance = api.wallet()["balance"]
+    body = b'{"amount": 5}'
+    with standing(*pool.pids()):
+        for _ in range(5):
+            link = nginx.connection()
+            link.request("POST", f"/v1/cards/{card['id']}/fund", body,
+                         {"Authorization": f"Bearer {api.key}",
+                          "Content-Type": "application/json"})
+            time.sleep(0.2)
+            link.sock.close()
+            link.close()
+        wait_for("nginx noticed", lambda: nginx.access_log.exists() and
+                 nginx.access_log.read_text().count(" status=499 ") == 5)
+        assert "event=request " not in pool.log.read_text()
+    wait_for("they were found", lambda: pool.log.read_text().count(
+        "event=client_gone") == 5)
+    assert answers(nginx, {"Authorization": f"Bearer {api.key}"})
+    assert api.wallet()["balance"] == balance
+    assert pool.log.read_text().count("event=request ") == 1
+
+
+def test_workers_that_cannot_start_are_not_made_in_a_row(env, folder):
+    pool = Pool(env, folder)
+    command = ["prlimit", "--nofile=5", pool.program, "--config", pool.config]
+    with open(pool.log, "ab") as log:
+        process = subprocess.Popen(command, stderr=log)
+    try:
+        wait_for("one failed", lambda:
+                 "event=worker_cannot_start" in pool.log.read_text())
+        time.sleep(2)
+    finally:
+        process.terminate()
+        assert process.wait(40) == 0
+    text = pool.log.read_text()
+    assert "event=worker_died" in text
+    # Pauses that double up to a second, for two workers.
+    assert text.count("event=worker_cannot_start") < 20
+
+
+def test_one_that_says_nothing_keeps_no_worker_for_ever(pool, nginx, headers):
+    before = pool.pids()
+    links = []
+    for _ in before:
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(str(pool.socket))
+        links.append(link)
+        time.sleep(0.1)
+    pool.process.send_signal(signal.SIGHUP)
+    wait_for("new ones stand beside the old", lambda: len(pool.pids()) == 4)
+    assert answers(nginx, headers)
+    pool.wait_full(without=before, seconds=25)
+    for link in links:
+        link.close()
+
+
+class SlowDatabase:
+    """The database's socket, whose answers take their time."""
+
+    def __init__(self, real, path):
+        self.real, self.delay = real, 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = self.listener.accept()[0], \
+                    socket.socket(socket.AF_UNIX)
+                far.connect(self.real)
+                asked = threading.Event()
+                for pump in ((near, far, asked.set, lambda: 0),
+                             (far, near, asked.clear,
+                              lambda asked=asked:
+                              self.delay if asked.is_set() else 0)):
+                    threading.Thread(target=self.pump, args=pump,
+                                     daemon=True).start()
+
+    def pump(self, source, to, seen, delay):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                time.sleep(delay())
+                seen()
+                to.sendall(piece)
+        for end in (source, to):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def slow_database(env, folder):
+    """A pool of one worker whose database can be made slow."""
+    pool = Pool(env, folder, workers=1)
+    pattern = r"(?m)^db_socket\s*=\s*(.*)$"
+    database = SlowDatabase(re.search(pattern, pool.configured)[1],
+                            folder / "db.sock")
+    pool.configured = re.sub(pattern, f"db_socket = {folder}/db.sock",
+                             pool.configured)
+    pool.configure()
+    pool.start()
+    nginx = Nginx(env, folder / "nginx", upstream=pool.socket).start()
+    yield pool, nginx, database
+    nginx.stop()
+    pool.stop()
+    database.listener.close()
+    assert "level=BROKEN" not in pool.log.read_text()
+
+
+def test_what_nobody_will_hear_is_not_done(slow_database, env, api, card):
+    """Each statement in time, but not all of them: the answer comes before
+    nginx gives up, and says what is so."""
+    pool, nginx, database = slow_database
+    server = (env.src / "nginx/server.conf").read_text()
+    service = (env.src / "src/api/service.c").read_text()
+    assert re.search(r"(?m)^fastcgi_read_timeout (\d+)s;", server)[1] == \
+        re.search(r"(?m)^#define NGINX_WAITS_S (\d+)", service)[1]
+
+    def fund(key):
+        began = time.monotonic()
+        status, headers, body = nginx.request(
+            "POST", f"/v1/cards/{card['id']}/fund",
+            {"Authorization": f"Bearer {api.key}", "X-Idempotency-Key": key,
+             "Content-Type": "application/json"}, b'{"amount": 5}')
+        return status, headers, body, time.monotonic() - began
+
+    def balance():
+        return api.get(f"/cards/{card['id']}")["balance"]
+
+    assert fund(unique())[0] == 200
+    before = balance()
+    key = unique()
+    database.delay = 7
+    status, headers, body, seconds = fund(key)
+    assert (status, seconds < 19) == (503, True), (status, body, seconds)
+    assert b'"service_unavailable"' in body and headers["Retry-After"]
+    assert balance() == before
+    database.delay = 0
+    assert fund(key)[0] == 200
+    status, headers, _, _ = fund(key)
+    assert (status, headers["Idempotent-Replayed"]) == (200, "true")
+    assert balance() == before + 5
+
+
+def test_the_database_may_prepare_no_more(pool, nginx, headers, env):
+    """max_prepared_stmt_count is of all connections together: one that meets
+    it gives back its own."""
+    def administer(sql):
+        return subprocess.run(
+            ["mariadb", "--no-defaults", "--protocol=socket",
+             f"--socket={env.db_socket}", "--batch", "--skip-column-names",
+             f"--execute={sql}"],
+            check=True, capture_output=True, text=True).stdout.split()
+
+    for _ in range(20):
+        assert answers(nginx, headers)
+    limit = administer("SELECT @@GLOBAL.max_prepared_stmt_count")[0]
+    used = administer("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[1]
+    administer(f"SET GLOBAL max_prepared_stmt_count = {used}")
+    try:
+        statuses = [nginx.request("GET", path, headers)[0] for path in (
+            "/v1/wallet/balance", "/v1/transactions", "/v1/webhooks",
+            "/v1/events", "/v1/cards") * 4]
+    finally:
+        administer(f"SET GLOBAL max_prepared_stmt_count = {limit}")
+    assert set(statuses) <= {200, 503} and 200 in statuses, statuses
+    assert "errno=1461" in pool.log.read_text()
+    for _ in range(20):
+        assert answers(nginx, headers)
 
 
 def test_the_end_leaves_nothing_behind(pool):
@@ -329,8 +581,9 @@ def test_metrics_tell_of_the_pool(pool, nginx, headers):
                      r'status="200"\} 20$', text), text
 
 
-def fcgi_get(pool, path):
-    """One GET straight to the workers, as nginx would send it."""
+def fcgi_ask(pool, path):
+    """A connection with one GET straight to the workers, as nginx would send
+    it."""
     def record(kind, content):
         return bytes([1, kind, 0, 1]) + len(content).to_bytes(2, "big") + \
             b"\0\0" + content
@@ -339,11 +592,16 @@ def fcgi_get(pool, path):
         bytes([len(name), len(value)]) + name + value for name, value in (
             (b"REQUEST_METHOD", b"GET"), (b"REQUEST_URI", path.encode()),
             (b"REMOTE_ADDR", b"127.0.0.1")))
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(10)
-        link.connect(str(pool.socket))
-        link.sendall(record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) +
-                     record(4, params) + record(4, b"") + record(5, b""))
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(10)
+    link.connect(str(pool.socket))
+    link.sendall(record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) +
+                 record(4, params) + record(4, b"") + record(5, b""))
+    return link
+
+
+def fcgi_get(pool, path):
+    with fcgi_ask(pool, path) as link:
         received = b""
         while chunk := link.recv(65536):
             received += chunk

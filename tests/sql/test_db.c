@@ -132,6 +132,12 @@ static const char schema[] =
 	"  START TRANSACTION;\n"
 	"  SELECT id FROM trial WHERE id = n FOR UPDATE;\n"
 	"END//\n"
+	"CREATE OR REPLACE PROCEDURE trial_commit(n INT)\n"
+	"BEGIN\n"
+	"  COMMIT;\n"
+	"  DO SLEEP(1);\n"
+	"  IF n = 2 THEN KILL CONNECTION_ID(); END IF;\n"
+	"END//\n"
 	"DELIMITER ;\n";
 
 static struct config config;
@@ -288,8 +294,9 @@ START_TEST(errors_have_meanings)
 		{1047, DB_RETRY},     {1205, DB_WAIT},	 {1053, DB_LOST},
 		{1927, DB_LOST},      {1040, DB_LOST},	 {1203, DB_LOST},
 		{1290, DB_LOST},      {1836, DB_LOST},	 {1969, DB_LOST},
-		{1021, DB_LOST},      {1114, DB_LOST},	 {1146, DB_BROKEN},
-		{1644, DB_BROKEN},    {1048, DB_BROKEN},
+		{1021, DB_LOST},      {1114, DB_LOST},	 {1026, DB_LOST},
+		{1030, DB_LOST},      {1180, DB_LOST},	 {1461, DB_LOST},
+		{1146, DB_BROKEN},    {1644, DB_BROKEN}, {1048, DB_BROKEN},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -377,6 +384,7 @@ struct script_of_body {
 	int runs;
 	enum db_tx_next next;
 	bool dies;
+	bool late; /* its time is over when it ends */
 };
 
 static enum db_tx_next body(struct db *in, void *arg, enum db_result *result)
@@ -391,6 +399,8 @@ static enum db_tx_next body(struct db *in, void *arg, enum db_result *result)
 		*result = db_run(in, &fail, &bad, NULL);
 	if (*result == DB_OK && script->dies)
 		*result = db_run(in, &die, NULL, NULL);
+	if (script->late)
+		db_set_deadline(in, 1);
 	return *result == DB_OK ? script->next : DB_TX_FAILED;
 }
 
@@ -464,6 +474,62 @@ START_TEST(lost_connection_leaves_nothing)
 	ck_assert(in_doubt);
 	ck_assert_int_eq(script.runs, 1);
 	ck_assert_int_eq(rows(db), 0);
+}
+END_TEST
+
+START_TEST(nothing_is_sent_too_late)
+{
+	struct script_of_body script = {.next = DB_TX_COMMIT};
+	uint64_t before;
+	bool in_doubt;
+
+	(void)rows(db);
+	db_set_deadline(db, clock_monotonic_us());
+	before = db_counters(db)->round_trips;
+	ck_assert_int_eq(run_body(&script, NULL, &in_doubt), DB_LOST);
+	ck_assert(!in_doubt);
+	ck_assert_int_eq(script.runs, 0);
+	ck_assert_uint_eq(db_counters(db)->round_trips, before);
+	db_set_deadline(db, 0);
+	/* A COMMIT that was not sent is no doubt. */
+	script.late = true;
+	ck_assert_int_eq(run_body(&script, NULL, &in_doubt), DB_LOST);
+	ck_assert(!in_doubt);
+	ck_assert_int_eq(script.runs, 1);
+	ck_assert_int_eq(rows(other), 0);
+	db_set_deadline(db, 0);
+	script = (struct script_of_body){
+		.failures = 9, .error = 1213, .late = true};
+	ck_assert_int_eq(run_body(&script, NULL, &in_doubt), DB_RETRY);
+	ck_assert_int_eq(script.runs, 1);
+	db_set_deadline(db, 0);
+	ck_assert_int_eq(rows(db), 0);
+}
+END_TEST
+
+START_TEST(what_was_sent_is_awaited)
+{
+	static const struct statement commits_late = {
+		.name = "commits_late",
+		.sql = "CALL trial_commit(1)",
+	};
+	static const struct statement commits_and_dies = {
+		.name = "commits_and_dies",
+		.sql = "CALL trial_commit(2)",
+	};
+	struct script_of_body script = {.next = DB_TX_COMMIT};
+	bool in_doubt;
+
+	db_set_deadline(db, clock_monotonic_us() + 500000);
+	ck_assert_int_eq(run_body(&script, &commits_late, &in_doubt), DB_OK);
+	ck_assert_int_eq(rows(other), 1);
+	script = (struct script_of_body){.next = DB_TX_COMMIT, .runs = 1};
+	db_set_deadline(db, clock_monotonic_us() + 500000);
+	ck_assert_int_eq(run_body(&script, &commits_and_dies, &in_doubt),
+			 DB_LOST);
+	ck_assert(in_doubt);
+	ck_assert_int_eq(rows(other), 2);
+	db_set_deadline(db, 0);
 }
 END_TEST
 
@@ -545,6 +611,39 @@ START_TEST(answers_come_in_time)
 	ck_assert_int_lt(clock_monotonic_us() - began,
 			 config.db_read_timeout_s * 1000000 + 500000);
 	ck_assert_int_eq(rows(db), 0);
+}
+END_TEST
+
+/* Who answers or delivers does not stand still; what may take hours may. */
+START_TEST(patience_is_a_roles)
+{
+	static const struct statement limit = {
+		.name = "limit",
+		.sql = "SELECT CAST(@@max_statement_time * 1000 AS INTEGER)",
+		DB_COLUMNS(id_field, struct row),
+	};
+	static const struct {
+		enum db_role role;
+		int64_t ms;
+	} table[] = {
+		{DB_ROLE_API, 3500},
+		{DB_ROLE_COURIER, 3500},
+		{DB_ROLE_KEEPER, 59500},
+		{DB_ROLE_OWNER, 0},
+	};
+	struct config same = config;
+
+	same.db_keeper_user = same.db_courier_user = config.db_user;
+	same.db_keeper_password_file = config.db_password_file;
+	same.db_courier_password_file = config.db_password_file;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct db *as = db_open(&same, table[i].role);
+		struct row row = {.id = -1};
+
+		ck_assert_int_eq(db_one(as, arena, &limit, NULL, &row), DB_OK);
+		ck_assert_int_eq(row.id, table[i].ms);
+		db_close(as);
+	}
 }
 END_TEST
 
@@ -876,10 +975,13 @@ int main(void)
 	tcase_add_test(cases, transactions_end);
 	tcase_add_test(cases, transactions_try_again);
 	tcase_add_test(cases, lost_connection_leaves_nothing);
+	tcase_add_test(cases, nothing_is_sent_too_late);
+	tcase_add_test(cases, what_was_sent_is_awaited);
 	tcase_add_test(cases, idle_connection_is_replaced);
 	tcase_add_test(cases, start_does_not_wait_twice);
 	tcase_add_test(cases, snapshot_stands_still);
 	tcase_add_test(cases, answers_come_in_time);
+	tcase_add_test(cases, patience_is_a_roles);
 	tcase_add_test(cases, absence_is_told_at_once);
 	tcase_add_test(cases, scripts_name_the_line);
 	tcase_add_test(cases, keys_are_rotated);

@@ -24,7 +24,7 @@ def test_db():
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {"CARDSTOCK_CONFIG": str(database.config)})
         assert done.returncode == 0, done.stdout
-        assert "100%: Checks: 21" in done.stdout
+        assert "100%: Checks: 24" in done.stdout
         assert "4916530000000006" not in done.stdout
     finally:
         server.close()

@@ -16,7 +16,7 @@ import time
 import pymysql
 import pytest
 
-from conftest import call, query
+from conftest import call, check_books, query
 from server import SRC
 
 numbers = itertools.count(1)
@@ -1725,25 +1725,48 @@ def test_keeper_expires(world, network):
     assert world.row(card)["balance_cents"] == 10000
 
 
-def test_keeper_keeps_what_it_did_before_one_that_fails(world, network):
-    """It holds locks of ten cards at most, and loses as much."""
-    card, broken = world.card(10000), world.card(10000)
-    transactions = [network.hold(card, 100) for _ in range(14)]
-    last = network.hold(broken, 100)
+def test_keeper_goes_on_past_what_fails(world, network):
+    """One that cannot expire stays as it is and is told of; what is due after
+    it does not wait for it."""
+    broken, card = world.card(10000), world.card(10000)
+    first = network.hold(broken, 100)
+    transactions = [network.hold(card, 100) for _ in range(3)]
     damage = ("UPDATE ledger_accounts SET balance_cents = balance_cents + %s"
               " WHERE id = (SELECT hold_account_id FROM cards"
               " WHERE public_id = %s)")
     ahead(world, 8 * 86400)
     query(world.owner, damage, -1, broken)
     try:
-        with pytest.raises(pymysql.MySQLError, match="less than was decided"):
-            kept(world, "keeper_holds")
-        assert [network.row(t)["status"] for t in transactions] == (
-            ["expired"] * 10 + ["pending"] * 4)
+        for _ in range(2):
+            with pytest.raises(pymysql.MySQLError, match="hold [0-9]+: "
+                               ".*less than was decided"):
+                kept(world, "keeper_holds")
+            assert {network.row(t)["status"] for t in transactions} == {
+                "expired"}
+        assert network.row(first)["status"] == "pending"
     finally:
         query(world.owner, damage, 1, broken)
+    check_books(world.owner)
+    assert kept(world, "keeper_holds") == 1
+    assert network.row(first)["status"] == "expired"
+
+
+def test_keeper_keeps_what_it_did_before_the_world_failed(world, network):
+    """It holds locks of ten cards at most, and loses as much."""
+    card = world.card(10000)
+    transactions = [network.hold(card, 100) for _ in range(15)]
+    ahead(world, 8 * 86400)
+    query(world.owner, "CREATE TRIGGER trial BEFORE UPDATE ON transactions FOR"
+          f" EACH ROW BEGIN IF OLD.public_id = '{transactions[-1]}' THEN SIGNAL"
+          " SQLSTATE 'HY000' SET MYSQL_ERRNO = 1030; END IF; END")
+    try:
+        with pytest.raises(pymysql.MySQLError, match="1030"):
+            kept(world, "keeper_holds")
+        assert [network.row(t)["status"] for t in transactions] == (
+            ["expired"] * 10 + ["pending"] * 5)
+    finally:
+        query(world.owner, "DROP TRIGGER trial")
     assert kept(world, "keeper_holds") == 5
-    assert network.row(last)["status"] == "expired"
 
 
 def test_keeper_in_real_time(world, network):

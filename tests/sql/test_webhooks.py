@@ -416,6 +416,52 @@ def test_two_couriers_never_claim_the_same(hooks):
         {"status": "delivered"}]
 
 
+@pytest.mark.parametrize("routine, parameters", [
+    ("courier_claim_endpoint", ", 64, 20, @ids, @count"),
+    ("courier_take_over", ""),
+    ("courier_fail_dead", ""),
+])
+def test_one_queue_locks_nothing_of_its_neighbours(hooks, routine,
+                                                   parameters):
+    """Two couriers that did would wait for each other."""
+    ids = [hooks.row(hooks.add())["id"] for _ in range(3)]
+    hooks.happen(3)
+    assert hooks.record(*(result(row, "retry", delay_s=0)
+                          for row in hooks.claim())) == 12
+    operator = hooks.world.installation.connect("cardstock_owner")
+    with contextlib.closing(operator):
+        query(operator, "SET @ids = ''")
+        query(operator, "START TRANSACTION")
+        query(operator, f"CALL {routine}(%s, UTC_TIMESTAMP(6){parameters})",
+              ids[1])
+        query(hooks.owner, "START TRANSACTION")
+        free = [row["id"] for row in query(
+            hooks.owner, "SELECT queue_webhook_id AS id FROM deliveries FORCE"
+            " INDEX (queue) WHERE queue_webhook_id IN (%s, %s) FOR UPDATE"
+            " SKIP LOCKED", ids[0], ids[2])]
+        query(hooks.owner, "ROLLBACK")
+    assert free == [ids[0]] * 4 + [ids[2]] * 4
+
+
+def test_attempts_without_end(hooks):
+    """More than a row can count: what is new is still recorded."""
+    webhook = hooks.add()
+    hooks.happen(0)
+    (row,) = hooks.claim()
+    query(hooks.owner, "UPDATE deliveries SET attempts = 65534 WHERE id = %s",
+          row["delivery_id"])
+    for _ in range(3):
+        hooks.record(result(row, "retry", delay_s=0))
+        (row,) = hooks.claim()
+    hooks.record(result(row))
+    (shown,) = hooks.deliveries(webhook)
+    assert shown["status"] == "delivered"
+    (newest,) = query(hooks.owner, "SELECT number, status FROM"
+                      " delivery_attempts WHERE delivery_id = %s",
+                      row["delivery_id"])
+    assert newest == {"number": 65535, "status": 200}
+
+
 def test_killed_courier(hooks):
     """Its endpoint and what it had are another's after the lease, in order,
     before what is new."""

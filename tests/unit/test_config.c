@@ -166,7 +166,7 @@ START_TEST(numbers_have_bounds)
 		{"worker_requests", 0, 1000000000},
 		{"db_port", 1, 65535},
 		{"db_connect_timeout_s", 1, 60},
-		{"db_read_timeout_s", 1, 3600},
+		{"db_read_timeout_s", 2, 3600},
 		{"event_retention_days", 30, 36500},
 		{"courier_poll_ms", 5, 10000},
 		{"courier_per_endpoint", 1, 1000},
