@@ -20,7 +20,7 @@ def test_create(world):
                        auto_freeze_at_cents=500)
     assert list(row)[:5] == ["outcome", "id", "public_id", "wallet_id",
                              "number"]
-    assert len(row) == 32
+    assert len(row) == 33
     assert (row["status"], row["balance_cents"], row["pending_cents"]) == (
         "active", 20000, 0)
     assert row["spending_limit_cents"] == BIN_MAXIMUM
@@ -146,7 +146,7 @@ def test_freeze_and_unfreeze(world):
     card = world.card()
     frozen = world.call("card_freeze", card, "customer")
     assert list(frozen)[:3] == ["outcome", "refunded_cents", "id"]
-    assert len(frozen) == 33
+    assert len(frozen) == 34
     assert (frozen["status"], frozen["frozen_reason"]) == ("frozen", "customer")
     assert world.call("card_freeze", card, "customer") == frozen
     assert world.call("card_fund", card, 1)["outcome"] == "insufficient_funds"
