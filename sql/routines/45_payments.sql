@@ -1055,7 +1055,7 @@ END//
 -- Takes back what is held, or a part of it. p_amount_cents NULL: all. On
 -- original_not_found the network's caller commits: the reversal is kept, and
 -- takes effect when its authorization comes. Repeated after that it is answered
--- by its event or, where nothing was held any more, by the last reversal's.
+-- by its event or, where nothing was held any more, by number 0.
 CREATE OR REPLACE PROCEDURE transaction_reverse(
   IN p_wallet_id BIGINT UNSIGNED,
   IN p_transaction VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
