@@ -120,17 +120,15 @@ AUTHORIZATION(network_authorization, "NetworkAuthorization", network_fields);
 #define MESSAGE_REF                                                            \
 	MESSAGE("message_ref", SPEC_TEXT, message_ref, REFERENCE,              \
 		.doc = "Makes a repetition the same message.")
-#define AMOUNT(...)                                                            \
-	MESSAGE("amount", SPEC_MONEY, amount, .min = 1,                        \
+#define AMOUNT(least, ...)                                                     \
+	MESSAGE("amount", SPEC_MONEY, amount, .min = (least),                  \
 		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
 		.too_large = ERR_AMOUNT_TOO_LARGE, __VA_ARGS__)
 #define ADVICE_AMOUNT                                                          \
-	MESSAGE("amount", SPEC_MONEY, amount, .required = true, .min = 0,      \
-		.max = MONEY_MAX_CENTS, .too_small = ERR_AMOUNT_TOO_SMALL,     \
-		.too_large = ERR_AMOUNT_TOO_LARGE,                             \
-		.doc = "What is held from now on; 0 releases it.")
+	AMOUNT(0, .required = true,                                            \
+	       .doc = "What is held from now on; 0 releases it.")
 #define OPTIONAL_AMOUNT(sentence)                                              \
-	AMOUNT(.given = offsetof(struct message_input, amount_given),          \
+	AMOUNT(1, .given = offsetof(struct message_input, amount_given),       \
 	       .doc = (sentence))
 #define HELD_AMOUNT OPTIONAL_AMOUNT("What is held, when left out.")
 #define LEFT_AMOUNT                                                            \
@@ -148,7 +146,7 @@ AUTHORIZATION(network_authorization, "NetworkAuthorization", network_fields);
 
 static const struct spec_field simulate_amount_fields[] = {
 	TRANSACTION_ID,
-	AMOUNT(.required = true),
+	AMOUNT(1, .required = true),
 };
 static const struct spec_field simulate_advice_fields[] = {
 	TRANSACTION_ID,
@@ -167,7 +165,7 @@ static const struct spec_field simulate_refund_reversal_fields[] = {
 	LEFT_AMOUNT,
 };
 static const struct spec_field network_amount_fields[] = {
-	AMOUNT(.required = true),
+	AMOUNT(1, .required = true),
 	MESSAGE_REF,
 };
 static const struct spec_field network_advice_fields[] = {

@@ -4,7 +4,6 @@ client certificate. Tests say what they want in the same words to either."""
 
 import json
 import secrets
-import time
 from decimal import Decimal
 
 import pytest
